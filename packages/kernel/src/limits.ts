@@ -1,0 +1,118 @@
+import { invariant } from './invariant.ts'
+import { kibibytes, mebibytes, millis, minutes, seconds } from './units.ts'
+
+/**
+ * Every bound in Shoal, in one place (rule O1). A queue, cache or size without a line here is a bug.
+ * The relations between them are asserted below when this module loads.
+ */
+export const limits = {
+  // What a client may send.
+  bucketNameBytesMax: 128,
+  keyBytesMax: 1_024,
+  valueBytesDefault: mebibytes(1),
+  valueBytesMax: mebibytes(16),
+  contentTypeBytesMax: 256,
+  contextTokenBytesMax: kibibytes(8),
+  sessionTokenBytesMax: kibibytes(4),
+  idempotencyKeyCharsMax: 128,
+  headerBytesMax: kibibytes(32),
+  batchOperationsMax: 1_000,
+  batchBodyBytesMax: mebibytes(32),
+  /** Bytes of values that one batch may hold in memory at a time; further operations wait. */
+  batchBytesInFlightMax: mebibytes(64),
+  batchParallelMax: 64,
+  listKeysMax: 1_000,
+  listKeysDefault: 100,
+  timeoutMin: millis(1),
+  timeoutMax: seconds(60),
+  writeTimeoutDefault: seconds(2),
+  readTimeoutDefault: seconds(5),
+  ttlSecondsMax: 10 * 366 * 24 * 3_600,
+
+  // Versions.
+  replicasMax: 7,
+  siblingsWarn: 10,
+  siblingsMaxDefault: 50,
+  siblingsMax: 50,
+  clockActorsWarn: 100,
+  clockActorsMax: 4_096,
+  clockExtrasMax: 4_096,
+  /** A stamp further ahead of the local wall clock is refused from clients, clamped from peers (V12). */
+  clockAheadMax: seconds(60),
+
+  // Ring.
+  partitionsMin: 8,
+  partitionsDefault: 256,
+  partitionsMax: 4_096,
+  nodesMax: 1_000,
+  nodeIdCharsMax: 64,
+
+  // One replica.
+  groupOperationsMax: 512,
+  groupBytesMax: mebibytes(8),
+  pipelineOperationsMax: 16_384,
+  pipelineBytesMax: mebibytes(128),
+  versionCacheBytesDefault: mebibytes(64),
+  requestMemoryEntries: 262_144,
+  requestMemoryAge: minutes(10),
+  digestSegments: 1_024,
+  /** Digest journal records kept before the digests themselves are written again. */
+  digestJournalRecordsMax: 65_536,
+
+  // Peers.
+  peerFrameBytesMax: mebibytes(96),
+  peerRequestsInFlightMax: 16_384,
+  peerBytesInFlightMax: mebibytes(128),
+  peerHelloBytesMax: kibibytes(256),
+  peerHandshake: seconds(3),
+  peerReconnectFirst: millis(50),
+  peerReconnectMax: seconds(2),
+  peerPing: seconds(1),
+  /** A channel that said nothing for this long while it owed an answer is closed. */
+  peerSilenceMax: seconds(4),
+
+  // One coordinator.
+  operationsInFlightMax: 16_384,
+  repairsInFlightMax: 1_024,
+  repairQueueMax: 10_000,
+  tracesMax: 1_000,
+  traceAge: minutes(5),
+  bucketsMax: 10_000,
+  bucketRefresh: seconds(2),
+
+  // HTTP.
+  connectionsMax: 8_192,
+  headersTimeout: seconds(10),
+  /** From the first body byte to the last. Slower senders get 408. */
+  bodyTimeout: seconds(20),
+  keepAliveTimeout: seconds(65),
+  lingerBytesMax: mebibytes(4),
+  drainMax: seconds(10),
+} as const
+
+invariant(
+  limits.siblingsMax * (limits.valueBytesDefault + limits.keyBytesMax) < limits.peerFrameBytesMax,
+  'a full sibling set of default-sized values fits one peer frame',
+)
+invariant(
+  limits.valueBytesMax + limits.keyBytesMax + kibibytes(256) < limits.peerFrameBytesMax,
+  'the largest value fits one peer frame with its clock',
+)
+invariant(
+  limits.peerFrameBytesMax <= limits.peerBytesInFlightMax,
+  'the window of a channel admits its largest frame',
+)
+invariant(limits.siblingsWarn < limits.siblingsMax, 'siblings are warned about before refused')
+invariant(limits.clockActorsWarn < limits.clockActorsMax, 'wide clocks are warned about first')
+invariant(
+  limits.writeTimeoutDefault <= limits.timeoutMax && limits.readTimeoutDefault <= limits.timeoutMax,
+  'default deadlines lie within what a client may ask',
+)
+invariant(limits.groupOperationsMax <= limits.pipelineOperationsMax, 'a group fits its queue')
+invariant(limits.listKeysDefault <= limits.listKeysMax, 'the default page is an allowed page')
+invariant(
+  limits.contextTokenBytesMax + limits.sessionTokenBytesMax < limits.headerBytesMax,
+  'a largest context and a largest session fit the headers together',
+)
+invariant(limits.valueBytesMax <= limits.pipelineBytesMax, 'the largest value fits the pipeline')
+invariant(limits.peerPing < limits.peerSilenceMax, 'a ping has time to come back')
