@@ -1,0 +1,22 @@
+/** @shoal/coordinator: quorums. */
+export {
+  type BucketProperties,
+  type Buckets,
+  type Consistency,
+  type EffectiveConsistency,
+  type Explanation,
+  formatConsistency,
+  type KeyRequest,
+  type KeyValue,
+  type ListAnswer,
+  type ListRequest,
+  type LiveValue,
+  type Precondition,
+  type ReadAnswer,
+  type ReadRequest,
+  type Receipt,
+  type Trace,
+  type TraceEvent,
+  type WriteAnswer,
+  type WriteRequest,
+} from './requests.ts'

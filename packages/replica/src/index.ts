@@ -1,0 +1,2 @@
+/** @shoal/replica: what one node holds. */
+export {}
