@@ -1,2 +1,32 @@
 /** @shoal/wire: what nodes say to each other, as bytes; and the names of headers and parameters. */
-export {}
+export { ByteReader, ByteWriter } from './bytes.ts'
+export {
+  decodeForwardedAnswer,
+  decodeForwardedWrite,
+  encodeForwardedAnswer,
+  encodeForwardedWrite,
+  type ForwardedAnswer,
+  type ForwardedWrite,
+} from './messages/forward.ts'
+export { answerKinds, questionKinds } from './messages/kinds.ts'
+export {
+  decodeList,
+  decodeListed,
+  decodeMerge,
+  decodeRead,
+  decodeRefusal,
+  encodeList,
+  encodeListed,
+  encodeRead,
+  encodeRefusal,
+  type ListedMessage,
+  type ListMessage,
+  type MergeMessage,
+  mergeFlags,
+  mergeHeaderBytes,
+  type ReadMessage,
+  readFlags,
+  writeMergeHeader,
+} from './messages/replica.ts'
+export { decodeStatus, encodeStatus, type StatusMessage } from './messages/status.ts'
+export { decodeTrace, encodeTrace, type TraceMessage } from './messages/trace.ts'

@@ -1,0 +1,38 @@
+/**
+ * What nodes say to each other. A question has one kind, its answer another; numbers are for ever
+ * (docs/formats.md), a new meaning gets a new number.
+ */
+export const questionKinds = {
+  /** Merge this row into yours (V2, V3). */
+  merge: 1,
+  /** What do you hold of this key? */
+  read: 2,
+  /** Coordinate this client write; I am no replica of it (V4). */
+  write: 3,
+  /** Which keys of a bucket do you hold, in these partitions? */
+  list: 4,
+  /** How are you? */
+  status: 5,
+  /** Do you have this trace? */
+  trace: 6,
+} as const
+
+export const answerKinds = {
+  /** The merge is on disk here. */
+  mergedDurable: 1,
+  /** The merge is with the operating system here; `mergedDurable` follows. */
+  mergedWritten: 2,
+  /** The whole row. */
+  row: 3,
+  /** My version has the digest you sent. */
+  same: 4,
+  absent: 5,
+  /** The version alone, without values. */
+  version: 6,
+  written: 7,
+  listed: 8,
+  status: 9,
+  trace: 10,
+  /** Not done, and why: an error code. */
+  refused: 11,
+} as const

@@ -1,0 +1,137 @@
+import { type ErrorCode, invariant, isErrorCode } from '@shoal/kernel'
+import { ByteReader, ByteWriter, malformed } from '../bytes.ts'
+
+/**
+ * The two messages of the hot path, laid out so that nothing is copied twice: a coordinator builds
+ * the merge message once and the row in it is a view that goes to its own disk too.
+ *
+ *   merge: u8 flags, u16 length of the row key, row key, row to the end
+ *   read:  u8 flags, [8 bytes version digest when flag 1], row key to the end
+ */
+export const mergeFlags = {
+  /** Acknowledge when written, and again when durable. */
+  acknowledgeWritten: 1,
+  /** Your copy may be damaged: check it, and replace what fails its checksum. */
+  heal: 2,
+} as const
+
+export const mergeHeaderBytes = (rowKeyBytes: number): number => 3 + rowKeyBytes
+
+/** Fills the part of a merge message that precedes the row; the caller writes the row behind it. */
+export function writeMergeHeader(message: Buffer, flags: number, rowKey: Buffer): void {
+  message[0] = flags
+  message.writeUInt16BE(rowKey.length, 1)
+  rowKey.copy(message, 3)
+}
+
+export interface MergeMessage {
+  readonly flags: number
+  readonly rowKey: Buffer
+  readonly row: Buffer
+}
+
+export function decodeMerge(body: Buffer): MergeMessage {
+  if (body.length < 3) throw malformed('a merge shorter than its header')
+  const rowAt = 3 + body.readUInt16BE(1)
+  if (rowAt >= body.length) throw malformed('a merge without a row')
+  return { flags: body[0] as number, rowKey: body.subarray(3, rowAt), row: body.subarray(rowAt) }
+}
+
+export const readFlags = {
+  /** A version digest is given: answer `same` when yours has it. */
+  digest: 1,
+  /** Answer only when what you answer with is on disk (Q5). */
+  durable: 2,
+  /** The version is enough. */
+  versionOnly: 4,
+} as const
+
+const DIGEST_BYTES = 8
+
+export function encodeRead(flags: number, digest: Buffer | undefined, rowKey: Buffer): Buffer {
+  const digestBytes = digest ? DIGEST_BYTES : 0
+  invariant(digest === undefined || digest.length === DIGEST_BYTES, 'a version digest has 8 bytes')
+  const message = Buffer.allocUnsafe(1 + digestBytes + rowKey.length)
+  message[0] = digest ? flags | readFlags.digest : flags
+  digest?.copy(message, 1)
+  rowKey.copy(message, 1 + digestBytes)
+  return message
+}
+
+export interface ReadMessage {
+  readonly flags: number
+  readonly digest: Buffer | undefined
+  readonly rowKey: Buffer
+}
+
+export function decodeRead(body: Buffer): ReadMessage {
+  const flags = body[0]
+  if (flags === undefined) throw malformed('an empty read')
+  const hasDigest = (flags & readFlags.digest) !== 0
+  const keyAt = hasDigest ? 1 + DIGEST_BYTES : 1
+  if (keyAt >= body.length) throw malformed('a read without a key')
+  return { flags, digest: hasDigest ? body.subarray(1, keyAt) : undefined, rowKey: body.subarray(keyAt) }
+}
+
+export function encodeRefusal(code: ErrorCode): Buffer {
+  return Buffer.from(code, 'latin1')
+}
+
+export function decodeRefusal(body: Buffer): ErrorCode {
+  const code = body.toString('latin1')
+  // A newer node may know reasons we do not; to us it is a refusal all the same.
+  return isErrorCode(code) ? code : 'SHOAL_INTERNAL'
+}
+
+export interface ListMessage {
+  readonly bucket: string
+  readonly prefix: string
+  readonly after: string
+  readonly limit: number
+  /** One bit for each partition of the ring, most significant first. */
+  readonly partitions: Buffer
+}
+
+export function encodeList(message: ListMessage): Buffer {
+  return new ByteWriter()
+    .text(message.bucket)
+    .text(message.prefix)
+    .text(message.after)
+    .u32(message.limit)
+    .bytes(message.partitions)
+    .finish()
+}
+
+export function decodeList(body: Buffer): ListMessage {
+  const reader = new ByteReader(body)
+  const message = {
+    bucket: reader.text(),
+    prefix: reader.text(),
+    after: reader.text(),
+    limit: reader.u32(),
+    partitions: reader.bytes(),
+  }
+  reader.end()
+  return message
+}
+
+/** One page: keys with their versions, so that the coordinator can merge what several replicas hold. */
+export interface ListedMessage {
+  readonly entries: readonly { readonly key: string; readonly version: Buffer }[]
+  readonly finished: boolean
+}
+
+export function encodeListed({ entries, finished }: ListedMessage): Buffer {
+  const writer = new ByteWriter(64 + entries.length * 128)
+  writer.u8(finished ? 1 : 0)
+  writer.list(entries, (entry) => writer.text(entry.key).bytes(entry.version))
+  return writer.finish()
+}
+
+export function decodeListed(body: Buffer): ListedMessage {
+  const reader = new ByteReader(body)
+  const finished = reader.u8() === 1
+  const entries = reader.list(() => ({ key: reader.text(), version: reader.bytes() }))
+  reader.end()
+  return { entries, finished }
+}
