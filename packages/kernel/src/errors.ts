@@ -31,6 +31,7 @@ const entry = (
 ): CatalogueEntry => ({ status, title, retry, outcome, hint })
 
 /** Every error Shoal can give. `docs/errors.md` is generated from this table. Codes are stable. */
+// biome-ignore format: one error on one line is read as a table
 export const errorCatalogue = {
   // 400: the request is wrong and says which part of it.
   SHOAL_REQUEST_INVALID: entry(400, 'The request is malformed', 'never', 'not-applied', 'Correct the part named in `errors`.'),
