@@ -93,6 +93,7 @@ export const errorCatalogue = {
   SHOAL_PEER_LOST: entry(0, 'The channel closed before the answer came', 'if-idempotent', 'unknown', 'Check the node and the network between.'),
   SHOAL_PEER_BUSY: entry(0, 'The window of the channel is full', 'after', 'not-applied', 'The node answers more slowly than it is asked.'),
   SHOAL_PEER_TIMEOUT: entry(0, 'The node did not answer in time', 'if-idempotent', 'unknown', 'Check the load of the node.'),
+  SHOAL_PEER_TOO_LARGE: entry(0, 'The message does not fit one peer frame', 'never', 'unknown', 'Merge the siblings of the key, or store smaller values.'),
   SHOAL_FRAME_INVALID: entry(0, 'A peer sent a malformed frame', 'never', 'unknown', 'Check that all nodes run compatible versions.'),
   SHOAL_EPOCH_STALE: entry(0, 'The sender has an older ring', 'after', 'not-applied', 'Fetch the ring and retry.'),
   SHOAL_NOT_REPLICA: entry(0, 'The node does not hold this partition', 'after', 'not-applied', 'Fetch the ring and retry.'),

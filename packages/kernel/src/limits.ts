@@ -64,12 +64,22 @@ export const limits = {
   peerRequestsInFlightMax: 16_384,
   peerBytesInFlightMax: mebibytes(128),
   peerHelloBytesMax: kibibytes(256),
+  /** The largest frame taken from a connection that has not yet proven that it knows the secret. */
+  peerOpeningBytesMax: kibibytes(1),
+  /** Accepted connections that have not yet become a channel; the oldest gives way. */
+  peerHandshakesMax: 1_024,
+  /** Bytes waiting for a peer that does not read. Beyond them its channel is closed. */
+  peerOutputBytesMax: mebibytes(256),
   peerHandshake: seconds(3),
   peerReconnectFirst: millis(50),
   peerReconnectMax: seconds(2),
   peerPing: seconds(1),
   /** A channel that said nothing for this long while it owed an answer is closed. */
   peerSilenceMax: seconds(4),
+  /** How often overdue questions and silent channels are looked for. */
+  peerSweep: millis(100),
+  /** How long a running node has to show that it lives when another claims its id. */
+  peerContest: millis(1_500),
 
   // One coordinator.
   operationsInFlightMax: 16_384,
@@ -116,3 +126,9 @@ invariant(
 )
 invariant(limits.valueBytesMax <= limits.pipelineBytesMax, 'the largest value fits the pipeline')
 invariant(limits.peerPing < limits.peerSilenceMax, 'a ping has time to come back')
+invariant(limits.peerOpeningBytesMax <= limits.peerHelloBytesMax, 'strangers get the least room')
+invariant(
+  limits.peerBytesInFlightMax < limits.peerOutputBytesMax,
+  'a full window of questions never closes the channel',
+)
+invariant(limits.peerContest < limits.peerHandshake, 'a newcomer outlasts the contest for its id')
