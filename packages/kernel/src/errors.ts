@@ -118,6 +118,10 @@ export const errorCatalogue = {
   SHOAL_CLIENT_UNREACHABLE: entry(0, 'No node could be reached', 'after', 'not-applied', 'Check the URLs and the network.'),
   SHOAL_CLIENT_CONNECTION_LOST: entry(0, 'The connection broke before the answer came', 'if-idempotent', 'unknown', 'Retry with the same Idempotency-Key.'),
   SHOAL_CLIENT_RESPONSE_INVALID: entry(0, 'The answer is not one of Shoal', 'never', 'unknown', 'Check that the URL is that of a Shoal node.'),
+  SHOAL_CLIENT_TIMEOUT: entry(0, 'No answer came before the deadline of the call', 'if-idempotent', 'unknown', 'Allow more time, or look at the load of the nodes.'),
+  SHOAL_CLIENT_OVERLOADED: entry(0, 'The client has too many calls open', 'after', 'not-applied', 'Wait for some of them before making more.'),
+  SHOAL_CLIENT_CLOSED: entry(0, 'The client is closed', 'never', 'not-applied', 'Make calls before close, or connect again.'),
+  SHOAL_CLIENT_OPTION_INVALID: entry(0, 'An option of the client is wrong', 'never', 'not-applied', 'Correct the option named in the message.'),
   SHOAL_CLIENT_CONFLICT: entry(0, 'An update met new siblings on every try', 'after-read', 'not-applied', 'Reduce the number of writers of this key.'),
 } as const satisfies Record<`SHOAL_${string}`, CatalogueEntry>
 

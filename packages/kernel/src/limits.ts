@@ -98,6 +98,26 @@ export const limits = {
   keepAliveTimeout: seconds(65),
   lingerBytesMax: mebibytes(4),
   drainMax: seconds(10),
+
+  // The client package.
+  /** Calls that one client has open at a time; a further one is refused at once. */
+  clientCallsMax: 16_384,
+  clientConnectionsDefault: 64,
+  clientConnectionsMax: 1_024,
+  /** Nodes that one call may turn to, best first. */
+  clientCandidatesMax: 8,
+  clientTriesMax: 16,
+  /** The burst that the retry budget (10 % of calls) and the hedge budget (5 % of reads) allow. */
+  clientRetryTokensMax: 500,
+  clientHedgeTokensMax: 20,
+  /** Requests of one session on the way at a time; no more tokens than that ever stand side by side. */
+  clientSessionParallelMax: 8,
+  clientSessionHeaderBytesMax: kibibytes(20),
+  /** A larger value travels alone, so that it does not hold up the batch. */
+  clientBatchValueBytesMax: kibibytes(64),
+  clientBatchBodyBytesMax: mebibytes(4),
+  clientAnswerBytesMax: mebibytes(512),
+  clientUpdateTriesMax: 64,
 } as const
 
 invariant(
@@ -123,6 +143,14 @@ invariant(limits.listKeysDefault <= limits.listKeysMax, 'the default page is an 
 invariant(
   limits.contextTokenBytesMax + limits.sessionTokenBytesMax < limits.headerBytesMax,
   'a largest context and a largest session fit the headers together',
+)
+invariant(
+  limits.contextTokenBytesMax + limits.clientSessionHeaderBytesMax < limits.headerBytesMax,
+  'a largest context and the tokens of a session fit the headers together',
+)
+invariant(
+  limits.clientBatchBodyBytesMax <= limits.batchBodyBytesMax,
+  'a node takes every batch that a client gathers',
 )
 invariant(limits.valueBytesMax <= limits.pipelineBytesMax, 'the largest value fits the pipeline')
 invariant(limits.peerPing < limits.peerSilenceMax, 'a ping has time to come back')
