@@ -104,6 +104,7 @@ export const errorCatalogue = {
   SHOAL_ADDRESS_IN_USE: entry(0, 'The address is taken', 'never', 'not-applied', 'Stop the process that listens there, or choose another port.'),
   SHOAL_SECRET_WRONG: entry(0, 'A peer has another cluster secret', 'never', 'not-applied', 'Give every node of the cluster the same secret.'),
   SHOAL_RING_MISMATCH: entry(0, 'A peer has another ring configuration', 'never', 'not-applied', 'Give every node the same members, replicas and partitions.'),
+  SHOAL_RING_DAMAGED: entry(0, 'The ring record is damaged', 'never', 'not-applied', 'Fetch the ring of another node; check disk and memory of the one it came from.'),
   SHOAL_NODE_ID_TAKEN: entry(0, 'Another running node has this id', 'never', 'not-applied', 'Give every node an id of its own.'),
   SHOAL_VERSION_UNSUPPORTED: entry(0, 'A peer speaks no common protocol version', 'never', 'not-applied', 'Upgrade one version at a time.'),
   SHOAL_STORE_LOCKED: entry(0, 'The data directory is in use', 'never', 'not-applied', 'Stop the process that uses it, or choose another directory.'),

@@ -46,6 +46,16 @@ export const limits = {
   partitionsMax: 4_096,
   nodesMax: 1_000,
   nodeIdCharsMax: 64,
+  /** Of a member's zone and host. */
+  memberLabelCharsMax: 64,
+  memberUrlCharsMax: 512,
+  memberWeightMin: 0.1,
+  memberWeightMax: 1_000,
+  ringRecordBytesMax: mebibytes(1),
+  /** Nodes listed as stand-ins for one partition. */
+  fallbacksMax: 16,
+  /** Sets of down nodes for which the stand-ins are kept. */
+  fallbackViewsMax: 8,
 
   // One replica.
   groupOperationsMax: 512,
@@ -160,3 +170,12 @@ invariant(
   'a full window of questions never closes the channel',
 )
 invariant(limits.peerContest < limits.peerHandshake, 'a newcomer outlasts the contest for its id')
+invariant(
+  limits.nodesMax *
+    (limits.nodeIdCharsMax + limits.memberUrlCharsMax + 2 * limits.memberLabelCharsMax + 16) +
+    limits.partitionsMax * limits.replicasMax * 2 +
+    64 <
+    limits.ringRecordBytesMax,
+  'the largest ring fits its record',
+)
+invariant(limits.replicasMax <= limits.fallbacksMax, 'every replica that is down has a stand-in')
