@@ -1,5 +1,36 @@
 /** @shoal/wire: what nodes say to each other, as bytes; and the names of headers and parameters. */
 export { ByteReader, ByteWriter } from './bytes.ts'
+export { FrameDecoder, type FrameHandler } from './frame/decoder.ts'
+export {
+  frameBodyBytesMax,
+  frameTypes,
+  headerBytes,
+  questionHeaderBytes,
+  refusalKinds,
+} from './frame/format.ts'
+export {
+  channelIdBytes,
+  commonVersion,
+  decodeHello,
+  decodeOpen,
+  decodeReady,
+  decodeRefused,
+  digestBytes,
+  encodeHello,
+  encodeOpen,
+  encodeReady,
+  encodeRefused,
+  type Hello,
+  nonceBytes,
+  type Open,
+  type Ready,
+  type Refused,
+  type RingSummary,
+  runIdBytes,
+  supportedVersions,
+} from './frame/hello.ts'
+export { channelIdOf, type Opening, prove, type Role, verify } from './frame/proof.ts'
+export { FrameWriter, referencedBodyBytesMin } from './frame/writer.ts'
 export {
   decodeForwardedAnswer,
   decodeForwardedWrite,
