@@ -60,6 +60,7 @@ export const errorCatalogue = {
   SHOAL_ROUTE_NOT_FOUND: entry(404, 'No such route', 'never', 'not-applied', 'See /docs for the routes.'),
   SHOAL_TRACE_NOT_FOUND: entry(404, 'No such trace', 'never', 'not-applied', 'Traces are kept for 5 minutes, at most 1,000 of them on each node.'),
   SHOAL_METHOD_NOT_ALLOWED: entry(405, 'The route does not have this method', 'never', 'not-applied', 'Use a method of the Allow header.'),
+  SHOAL_HEADERS_TIMEOUT: entry(408, 'The request headers came too slowly', 'after', 'not-applied', 'Send the request line and all headers within 10 seconds of connecting.'),
   SHOAL_BODY_TIMEOUT: entry(408, 'The body came too slowly', 'after', 'not-applied', 'Send the body within 20 seconds.'),
   SHOAL_SIBLINGS_FULL: entry(409, 'The key has too many siblings', 'after-read', 'not-applied', 'Merge them: write with the context in this answer.'),
   SHOAL_BUCKET_NOT_EMPTY: entry(409, 'The bucket holds data', 'never', 'not-applied', 'n may change only while the bucket is empty.'),

@@ -106,8 +106,21 @@ export const limits = {
   /** From the first body byte to the last. Slower senders get 408. */
   bodyTimeout: seconds(20),
   keepAliveTimeout: seconds(65),
+  /** Of a body that nobody wants, so that the sender reads the answer it was given early. */
   lingerBytesMax: mebibytes(4),
+  lingerMax: seconds(5),
   drainMax: seconds(10),
+  /** Connections above `connectionsMax` that are held just long enough to be told so. */
+  connectionsRefusingMax: 256,
+  connectionRefusing: seconds(1),
+  /** Bodies being received and values on their way to the store, over all connections. */
+  bodyBytesInFlightMax: mebibytes(256),
+  /** Bodies that describe something: bucket properties. Values and batches have bounds of their own. */
+  documentBytesMax: kibibytes(64),
+  batchesMax: 64,
+  /** Texts of one header whose meaning is remembered. */
+  headerMemoryEntries: 512,
+  traceIdCharsMax: 64,
 
   // The client package.
   /** Calls that one client has open at a time; a further one is refused at once. */
@@ -163,6 +176,15 @@ invariant(
   'a node takes every batch that a client gathers',
 )
 invariant(limits.valueBytesMax <= limits.pipelineBytesMax, 'the largest value fits the pipeline')
+invariant(
+  limits.valueBytesMax <= limits.bodyBytesInFlightMax &&
+    limits.batchBodyBytesMax <= limits.bodyBytesInFlightMax,
+  'one body of the largest size can be received',
+)
+invariant(
+  limits.contextTokenBytesMax + 3 * limits.keyBytesMax < limits.headerBytesMax,
+  'the longest key, percent-encoded, and the largest context fit one request',
+)
 invariant(limits.peerPing < limits.peerSilenceMax, 'a ping has time to come back')
 invariant(limits.peerOpeningBytesMax <= limits.peerHelloBytesMax, 'strangers get the least room')
 invariant(
