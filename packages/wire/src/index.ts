@@ -32,6 +32,17 @@ export {
 export { channelIdOf, type Opening, prove, type Role, verify } from './frame/proof.ts'
 export { FrameWriter, referencedBodyBytesMin } from './frame/writer.ts'
 export {
+  consistencyLevels,
+  consistencyParameters,
+  contextPrefix,
+  headerNames,
+  mediaTypes,
+  newSession,
+  peerUpgradeProtocol,
+  receiptMembers,
+  resolveSiblings,
+} from './headers.ts'
+export {
   decodeForwardedAnswer,
   decodeForwardedWrite,
   encodeForwardedAnswer,
