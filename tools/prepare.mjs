@@ -1,14 +1,15 @@
 /**
- * Brings a clone to the state its lockfile and sources ask for, and is quick when it is there already.
- * It runs before anything is installed: node's own modules only.
+ * Brings a clone to the state its lockfile and sources ask for, and is quick when it is there
+ * already. It runs before anything is installed: node's own modules only.
  *
  *     node tools/prepare.mjs               install if needed
  *     node tools/prepare.mjs --build       install if needed, then build everything
- *     node tools/prepare.mjs --installed   note that the lockfile is installed (npm runs this itself)
+ *     node tools/prepare.mjs --installed   note that the lockfile is installed (npm says so)
  *
- * What was done is remembered in `node_modules/.shoal`: the hash of the installed lockfile, and for each
- * thing built a fingerprint of its sources. The fingerprint is made of paths, sizes and times of change,
- * not of contents, so that looking costs milliseconds; when it differs, turbo compares contents.
+ * What was done is remembered in `node_modules/.shoal`: the hash of the installed lockfile, and for
+ * each thing built a fingerprint of its sources. The fingerprint is made of paths, sizes and times
+ * of change, not of contents, so that looking costs milliseconds; when it differs, turbo compares
+ * contents.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -60,29 +61,57 @@ export async function ensureInstalled() {
  * Builds what is stale.
  *
  * @param {keyof typeof scopes} scope
- * @param {{ always?: boolean, force?: boolean }} [options]  `always` asks turbo even if nothing seems to
- *   have changed; `force` makes it ignore its cache
+ * @param {{ always?: boolean, force?: boolean, out?: NodeJS.WritableStream }} [options] `always`
+ *   asks turbo even if nothing seems to have changed; `force` makes it ignore its cache; `out` is
+ *   where compiler errors go, by default stderr
  */
-export async function ensureBuilt(scope, { always = false, force = false } = {}) {
+export async function ensureBuilt(scope, { always = false, force = false, out } = {}) {
   const print = fingerprint()
   if (!always && isBuilt(scope, print)) return
   await alone(async () => {
     if (!always && isBuilt(scope, print)) return
     if (!always) process.stderr.write('Building ...\n')
-    const code = await turbo(['run', 'build', ...scopes[scope], ...(force ? ['--force'] : [])])
+    const command = ['run', 'build', ...scopes[scope], ...(force ? ['--force'] : [])]
+    const code = await turbo(command, { out })
     if (code !== 0) throw new PrepareFailed('the build failed', code)
     noteBuilt(scope, print)
   })
 }
 
-/** Runs turbo quietly: only what fails is shown. Resolves to its exit code. */
-export function turbo(parameters, options = {}) {
-  const quiet = ['--output-logs=errors-only', '--log-prefix=none', '--no-update-notifier']
-  return run(bin('turbo'), [...parameters, ...quiet], {
-    env: innerEnvironment(options.env),
-    stdio: ['ignore', 2, 2],
-  })
+/**
+ * Runs turbo and shows what its tasks print, without what it says about itself. A task found in the
+ * cache prints nothing. One that fails does not keep others from running, unless they depend on it.
+ *
+ * @param {readonly string[]} parameters
+ * @param {{ environment?: Record<string, string>, out?: NodeJS.WritableStream }} [options]
+ * @returns {Promise<number>} the exit code
+ */
+export function turbo(parameters, { environment = {}, out = process.stderr } = {}) {
+  const manner = ['--continue=dependencies-successful', '--output-logs=new-only']
+  const looks = ['--log-prefix=none', '--no-color']
+  let gap = false
+  const show = (line) => {
+    if (chatterOfTurbo.test(line)) return
+    if (line.trim() === '') {
+      gap = true
+      return
+    }
+    out.write(`${gap ? '\n' : ''}${line}\n`)
+    gap = false
+  }
+  const env = innerEnvironment(environment)
+  return run(bin('turbo'), [...parameters, ...manner, ...looks], { env }, show)
 }
+
+const chatterOfTurbo = new RegExp(
+  [
+    '^\\s+• ',
+    '^cache (hit|miss)',
+    '^\\s*(Tasks|Cached|Time|Failed): ',
+    '^\\s*ERROR\\s+run failed',
+    'WARNING\\s+command finished',
+  ].join('|'),
+)
 
 export class PrepareFailed extends Error {
   name = 'PrepareFailed'

@@ -1,6 +1,6 @@
 /**
- * `npm start`: a cluster of this clone, from nothing. Installs and builds what is missing, then is `shoal
- * dev`; parameters after `--` go to it, and so do signals, and its exit code comes back.
+ * `npm start`: a cluster of this clone, from nothing. Installs and builds what is missing, then is
+ * `shoal dev`; parameters after `--` go to it, and so do signals, and its exit code comes back.
  */
 import { join } from 'node:path'
 import { innerEnvironment, ourNode, root, run } from './lib/house.mjs'

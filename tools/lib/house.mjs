@@ -1,10 +1,11 @@
 /**
- * What every script here needs and node itself offers. This file and `prepare.mjs` run before anything is
- * installed: node's own modules only, and nothing newer than Node 20.19.
+ * What every script here needs and node itself offers. This file and `prepare.mjs` run before
+ * anything is installed: node's own modules only, and nothing newer than Node 20.19.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -15,9 +16,9 @@ const binFolder = join(root, 'node_modules', '.bin')
 export const bin = (name) => join(binFolder, name)
 
 /**
- * The node that our programs run on: the one that came as a package, where the platform has one, else
- * the one running now. npm puts the same one first in the PATH of its scripts, but only if it was there
- * when npm started, which on the first run in a fresh clone it was not.
+ * The node that our programs run on: the one that came as a package, where the platform has one,
+ * else the one running now. npm puts the same one first in the PATH of its scripts, but only if it
+ * was there when npm started, which on the first run in a fresh clone it was not.
  */
 export function ourNode() {
   const packaged = bin('node')
@@ -35,10 +36,11 @@ export function outerEnvironment() {
 /** The environment of our programs: the installed commands, and so our node, come first. */
 export function innerEnvironment(extra = {}) {
   const { PATH } = outerEnvironment()
-  return { ...process.env, ...quietTurbo, ...extra, PATH: `${binFolder}:${PATH}` }
+  return { ...process.env, ...quiet, ...extra, PATH: `${binFolder}:${PATH}` }
 }
 
-const quietTurbo = {
+const quiet = {
+  npm_config_loglevel: 'silent',
   TURBO_TELEMETRY_DISABLED: '1',
   TURBO_NO_UPDATE_NOTIFIER: '1',
   DO_NOT_TRACK: '1',
@@ -47,17 +49,22 @@ const quietTurbo = {
 const signalsPassedOn = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /**
- * Runs a command to its end, passing signals on, and resolves to its exit code. A command ended by a
- * signal counts as 128 + its number, as in a shell.
+ * Runs a command to its end, passing signals on, and resolves to its exit code. A command ended by
+ * a signal counts as 128 + its number, as in a shell.
  *
  * @param {string} command
  * @param {readonly string[]} parameters
  * @param {import('node:child_process').SpawnOptions} [options]
+ * @param {(line: string) => void} [onLine]  takes what the command prints, instead of the terminal
  * @returns {Promise<number>}
  */
-export function run(command, parameters, options = {}) {
+export function run(command, parameters, options = {}, onLine = undefined) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, parameters, { stdio: 'inherit', cwd: root, ...options })
+    const stdio = onLine ? ['ignore', 'pipe', 'pipe'] : 'inherit'
+    const child = spawn(command, parameters, { stdio, cwd: root, ...options })
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream && onLine) createInterface({ input: stream }).on('line', onLine)
+    }
     const passOn = (signal) => child.kill(signal)
     for (const signal of signalsPassedOn) process.on(signal, passOn)
     const done = (settle) => {
@@ -74,18 +81,21 @@ const signalNumber = (signal) => ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 1
 
 export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'))
 
-/** @returns {{ name: string, folder: string, path: string, manifest: Record<string, any> }[]} */
-export function workspaces() {
+/**
+ * @param {string} [base]  root of the repository to look at
+ * @returns {{ name: string, folder: string, path: string, manifest: Record<string, any> }[]}
+ */
+export function workspaces(base = root) {
   const found = []
-  for (const pattern of readJson(join(root, 'package.json')).workspaces) {
+  for (const pattern of readJson(join(base, 'package.json')).workspaces) {
     const folders = pattern.endsWith('/*')
-      ? readdirSync(join(root, pattern.slice(0, -2))).map((name) => pattern.slice(0, -1) + name)
+      ? readdirSync(join(base, pattern.slice(0, -2))).map((name) => pattern.slice(0, -1) + name)
       : [pattern]
     for (const folder of folders.sort()) {
-      const manifestPath = join(root, folder, 'package.json')
-      if (!existsSync(manifestPath)) continue
-      const manifest = readJson(manifestPath)
-      found.push({ name: manifest.name, folder, path: join(root, folder), manifest })
+      const path = join(base, folder)
+      if (!existsSync(join(path, 'package.json'))) continue
+      const manifest = readJson(join(path, 'package.json'))
+      found.push({ name: manifest.name, folder, path, manifest })
     }
   }
   return found
@@ -93,20 +103,18 @@ export function workspaces() {
 
 const foldersOfNoInterest = new Set(['node_modules', 'dist'])
 
-/** Every file below a folder, relative to the root, without installed, built and hidden ones. */
-export function* filesBelow(folder, keep = () => true) {
+/** Every file below a folder, relative to the base, without installed, built and hidden ones. */
+export function* filesBelow(folder, keep = () => true, base = root) {
   let entries
   try {
-    entries = readdirSync(join(root, folder), { withFileTypes: true })
+    entries = readdirSync(join(base, folder), { withFileTypes: true })
   } catch {
     return
   }
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`
     if (entry.name.startsWith('.') || foldersOfNoInterest.has(entry.name)) continue
-    if (entry.isDirectory()) yield* filesBelow(path, keep)
+    if (entry.isDirectory()) yield* filesBelow(path, keep, base)
     else if (keep(path)) yield path
   }
 }
-
-export const fromRoot = (path) => relative(root, path)
