@@ -83,18 +83,19 @@ const testEnvironment = () => ({
 
 const resultsOf = (path) => join(path, '.tests', 'results.json')
 
-/** What each package has to say, in a table; the sum. */
+/** What each package has to say, a line for each; the sum. */
 function sumUp(packages, started) {
   const sum = { passed: 0, failed: 0, skipped: 0, assertions: 0, files: 0 }
   for (const { folder, path } of packages) {
-    if (!existsSync(resultsOf(path))) {
+    const results = existsSync(resultsOf(path)) ? readJson(resultsOf(path)) : undefined
+    if (!results || results.files.length === 0) {
       sum.failed++
-      console.log(`FAIL ${folder}: its tests did not run`)
+      console.log(`FAIL ${folder}: ${results ? 'has no tests' : 'its tests did not run'}`)
       continue
     }
-    const results = readJson(resultsOf(path))
-    for (const figure of ['passed', 'failed', 'skipped', 'assertions'])
+    for (const figure of ['passed', 'failed', 'skipped', 'assertions']) {
       sum[figure] += results[figure]
+    }
     sum.files += results.files.length
     const cached = results.finished < started ? ', cached' : ''
     const verdict = results.failed > 0 ? 'FAIL' : 'ok  '
