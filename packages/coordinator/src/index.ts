@@ -1,4 +1,9 @@
 /** @shoal/coordinator: quorums. */
+export { BucketRegistry, type BucketsParts, SYSTEM_BUCKET } from './buckets.ts'
+export { Coordinator, type CoordinatorParts } from './coordinator.ts'
+export { formatProperties, parseProperties } from './core/bucket-properties.ts'
+export type { Figures } from './desk.ts'
+export type { CoordinatorQuestion, Hints, PeerQuestion, PeerSink, Replicas } from './ports.ts'
 export {
   type BucketProperties,
   type Buckets,

@@ -44,7 +44,11 @@ export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): T
     let first: Waiting | undefined
     for (const timer of timers) {
       if (timer.due > until) continue
-      if (!first || timer.due < first.due || (timer.due === first.due && timer.order < first.order)) {
+      if (
+        !first ||
+        timer.due < first.due ||
+        (timer.due === first.due && timer.order < first.order)
+      ) {
         first = timer
       }
     }
@@ -108,7 +112,8 @@ export function createSeededRandom(label: string): Random {
   }
   for (let warmUp = 0; warmUp < 15; warmUp++) next()
   return {
-    below: (bound) => Math.floor(((next() * 0x1_0000 + (next() & 0xffff)) / 0x1_0000_0000_0000) * bound),
+    below: (bound) =>
+      Math.floor(((next() * 0x1_0000 + (next() & 0xffff)) / 0x1_0000_0000_0000) * bound),
     bytes: (count) => Uint8Array.from({ length: count }, () => next() & 0xff),
   }
 }

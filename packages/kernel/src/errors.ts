@@ -64,6 +64,7 @@ export const errorCatalogue = {
   SHOAL_BODY_TIMEOUT: entry(408, 'The body came too slowly', 'after', 'not-applied', 'Send the body within 20 seconds.'),
   SHOAL_SIBLINGS_FULL: entry(409, 'The key has too many siblings', 'after-read', 'not-applied', 'Merge them: write with the context in this answer.'),
   SHOAL_BUCKET_NOT_EMPTY: entry(409, 'The bucket holds data', 'never', 'not-applied', 'n may change only while the bucket is empty.'),
+  SHOAL_BUCKETS_FULL: entry(409, 'Too many buckets have properties of their own', 'never', 'not-applied', 'Drop the properties of buckets that no longer need them.'),
   SHOAL_PRECONDITION_FAILED: entry(412, 'The precondition does not hold', 'after-read', 'not-applied', 'Read the key, then decide again with its ETag and context.'),
   SHOAL_VALUE_TOO_LARGE: entry(413, 'The value is too large', 'never', 'not-applied', 'Stay within the limit named in `wanted`, or raise it in the configuration.'),
   SHOAL_KEY_TOO_LONG: entry(414, 'The key is too long', 'never', 'not-applied', 'Use at most 1,024 bytes.'),

@@ -33,7 +33,10 @@ export interface ForwardedWrite {
   readonly explain: boolean
   readonly context: string
   readonly idempotencyKey: string
-  readonly precondition?: { readonly ifMatch?: readonly string[]; readonly ifNoneMatch?: readonly string[] }
+  readonly precondition?: {
+    readonly ifMatch?: readonly string[]
+    readonly ifNoneMatch?: readonly string[]
+  }
   readonly body: Buffer
   readonly contentType: string
   readonly contentEncoding: string
@@ -82,13 +85,19 @@ const levelOf = (index: number): (typeof levels)[number] => {
 export function encodeForwardedWrite(write: ForwardedWrite): Buffer {
   const writer = new ByteWriter(512 + write.body.length)
   const { consistency, precondition } = write
-  writer.u8(write.operation === 'put' ? 1 : 2).text(write.bucket).text(write.key)
+  writer
+    .u8(write.operation === 'put' ? 1 : 2)
+    .text(write.bucket)
+    .text(write.key)
   writer.u8(consistency ? levels.indexOf(consistency.level) : ABSENT)
   if (consistency) {
     writer.u8(consistency.r ?? ABSENT).u8(consistency.w ?? ABSENT)
     writer.u8(consistency.durable ?? ABSENT).u8(consistency.strict ? 1 : 0)
   }
-  writer.text(write.session).f64(write.timeout).u8(write.explain ? 1 : 0)
+  writer
+    .text(write.session)
+    .f64(write.timeout)
+    .u8(write.explain ? 1 : 0)
   writer.text(write.context).text(write.idempotencyKey)
   writer.u8((precondition?.ifMatch ? 1 : 0) | (precondition?.ifNoneMatch ? 2 : 0))
   if (precondition?.ifMatch) writer.list(precondition.ifMatch, (tag) => writer.text(tag))
@@ -129,7 +138,12 @@ export function decodeForwardedWrite(body: Buffer): ForwardedWrite {
     idempotencyKey,
     ...(conditions === 0
       ? {}
-      : { precondition: { ...(ifMatch ? { ifMatch } : {}), ...(ifNoneMatch ? { ifNoneMatch } : {}) } }),
+      : {
+          precondition: {
+            ...(ifMatch ? { ifMatch } : {}),
+            ...(ifNoneMatch ? { ifNoneMatch } : {}),
+          },
+        }),
     body: value,
     contentType,
     contentEncoding,
@@ -154,11 +168,22 @@ export function encodeForwardedAnswer(result: ForwardedAnswer | ShoalError): Buf
   const { consistency, receipt } = result
   writer.u8(1).text(result.context).text(result.session)
   writer.u8(levels.indexOf(consistency.level)).u8(consistency.n).u8(consistency.r)
-  writer.u8(consistency.w).u8(consistency.durable).u8(consistency.strict ? 1 : 0)
+  writer
+    .u8(consistency.w)
+    .u8(consistency.durable)
+    .u8(consistency.strict ? 1 : 0)
   writer.u8(receipt.n).u8(receipt.need).u8(receipt.ack).u8(receipt.primaries).u8(receipt.fallbacks)
-  writer.u8(receipt.durable ?? ABSENT).u8(receipt.hinted).u8(receipt.repaired).u32(receipt.epoch)
+  writer
+    .u8(receipt.durable ?? ABSENT)
+    .u8(receipt.hinted)
+    .u8(receipt.repaired)
+    .u32(receipt.epoch)
   writer.text(receipt.node).u8(receipt.precondition === undefined ? 0 : 1)
-  writer.text(result.traceId ?? '').text(result.etag).f64(result.modified).u32(result.siblings)
+  writer
+    .text(result.traceId ?? '')
+    .text(result.etag)
+    .f64(result.modified)
+    .u32(result.siblings)
   return writer.finish()
 }
 
@@ -207,16 +232,31 @@ export function decodeForwardedAnswer(body: Buffer): ForwardedAnswer | ShoalErro
 }
 
 function writeProblem(writer: ByteWriter, error: ShoalError): ByteWriter {
-  const { wanted, got, outcome, retryAfterMs, replicas = [], errors = [], extra = {} } = error.details
+  const {
+    wanted,
+    got,
+    outcome,
+    retryAfterMs,
+    replicas = [],
+    errors = [],
+    extra = {},
+  } = error.details
   writer.text(error.code).text(error.message)
   writeScalar(writer, wanted)
   writeScalar(writer, got)
   writer.text(outcome ?? '').f64(retryAfterMs ?? -1)
   writer.list(replicas, ({ node, role, state, ms }) =>
-    writer.text(node).u8(role === 'primary' ? 1 : 2).text(state).f64(ms),
+    writer
+      .text(node)
+      .u8(role === 'primary' ? 1 : 2)
+      .text(state)
+      .f64(ms),
   )
   writer.list(errors, ({ field, offset, message }) =>
-    writer.text(field).f64(offset ?? -1).text(message),
+    writer
+      .text(field)
+      .f64(offset ?? -1)
+      .text(message),
   )
   return writer.list(Object.entries(extra), ([name, value]) => writer.text(name).text(value))
 }

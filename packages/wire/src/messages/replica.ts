@@ -11,6 +11,8 @@ import { ByteReader, ByteWriter, malformed } from '../bytes.ts'
 export const mergeFlags = {
   /** Acknowledge when written, and again when durable. */
   acknowledgeWritten: 1,
+  /** With the operating system is enough: acknowledge once, when written. */
+  writtenOnly: 4,
   /** Your copy may be damaged: check it, and replace what fails its checksum. */
   heal: 2,
 } as const
@@ -70,7 +72,11 @@ export function decodeRead(body: Buffer): ReadMessage {
   const hasDigest = (flags & readFlags.digest) !== 0
   const keyAt = hasDigest ? 1 + DIGEST_BYTES : 1
   if (keyAt >= body.length) throw malformed('a read without a key')
-  return { flags, digest: hasDigest ? body.subarray(1, keyAt) : undefined, rowKey: body.subarray(keyAt) }
+  return {
+    flags,
+    digest: hasDigest ? body.subarray(1, keyAt) : undefined,
+    rowKey: body.subarray(keyAt),
+  }
 }
 
 export function encodeRefusal(code: ErrorCode): Buffer {

@@ -26,7 +26,11 @@ export function encodeTrace(trace: TraceMessage): Buffer {
     writer.f64(at).text(node).text(event).text(detail),
   )
   writer.list(trace.replicas, ({ node, role, state, ms }) =>
-    writer.text(node).u8(role === 'primary' ? 1 : 2).text(state).f64(ms),
+    writer
+      .text(node)
+      .u8(role === 'primary' ? 1 : 2)
+      .text(state)
+      .f64(ms),
   )
   return writer.finish()
 }

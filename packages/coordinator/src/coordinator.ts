@@ -1,0 +1,237 @@
+import type { ContextCodec, SessionCodec } from '@shoal/causality'
+import { type Env, limits, type Millis, millis, type NodeId, ShoalError } from '@shoal/kernel'
+import type { Replica } from '@shoal/replica'
+import type { Ring } from '@shoal/ring'
+import {
+  answerKinds,
+  decodeForwardedWrite,
+  decodeTrace,
+  encodeForwardedAnswer,
+  encodeRefusal,
+  encodeTrace,
+  questionKinds,
+} from '@shoal/wire'
+import { Traces } from './core/traces.ts'
+import { Deadlines } from './deadlines.ts'
+import { createFigures, type Desk, type Figures } from './desk.ts'
+import { explainKey } from './explaining.ts'
+import { forwardWrite } from './forwarding.ts'
+import { listBucket } from './listing.ts'
+import { locate, type Place } from './place.ts'
+import type { CoordinatorQuestion, Hints, Replicas } from './ports.ts'
+import type { Progress } from './progress.ts'
+import { readKey, type Settings } from './reading.ts'
+import type {
+  Buckets,
+  Explanation,
+  KeyRequest,
+  KeyValue,
+  ListAnswer,
+  ListRequest,
+  ReadAnswer,
+  ReadRequest,
+  Trace,
+  WriteAnswer,
+  WriteRequest,
+} from './requests.ts'
+import { Speeds } from './speeds.ts'
+import { writeKey } from './writing.ts'
+
+export interface CoordinatorParts {
+  readonly env: Env
+  readonly self: NodeId
+  /** The ring as this node knows it now. */
+  readonly ring: () => Ring
+  readonly replica: Replica
+  readonly peers: Replicas
+  readonly buckets: Pick<Buckets, 'of'>
+  readonly contexts: ContextCodec
+  readonly sessions: SessionCodec
+  readonly settings: Settings
+  /** Absent while nothing keeps hints: then a missed write waits for read repair. */
+  readonly hints?: Hints
+}
+
+/** How late a deadline, and a hedge, may be noticed. */
+const DEADLINE_TICK = millis(16)
+const HEDGE_TICK = millis(4)
+
+/** Quorums for clients, on any node. One object for the life of a node. */
+export class Coordinator implements KeyValue {
+  readonly #desk: Desk
+  readonly #buckets: Pick<Buckets, 'of'>
+  readonly #settings: Settings
+  readonly #traces = new Traces()
+
+  constructor(parts: CoordinatorParts) {
+    const { env, self, ring, replica, peers, contexts, sessions, hints } = parts
+    this.#buckets = parts.buckets
+    this.#settings = parts.settings
+    this.#desk = {
+      env,
+      self,
+      ring,
+      replica,
+      peers,
+      hints,
+      contexts,
+      sessions,
+      deadlines: new Deadlines(env, DEADLINE_TICK),
+      hedges: new Deadlines(env, HEDGE_TICK),
+      speeds: new Speeds(),
+      figures: createFigures(),
+    }
+  }
+
+  get figures(): Readonly<Figures> {
+    return this.#desk.figures
+  }
+
+  get desk(): Desk {
+    return this.#desk
+  }
+
+  read(request: ReadRequest, done: (result: ReadAnswer | ShoalError) => void): void {
+    this.#run(request, 'get', done, (place, end) => {
+      readKey(this.#desk, this.#settings, place, request, end)
+    })
+  }
+
+  write(request: WriteRequest, done: (result: WriteAnswer | ShoalError) => void): void {
+    this.#run(request, request.operation, done, (place, end) => {
+      if (place.self >= 0) return writeKey(this.#desk, this.#settings, place, request, end)
+      forwardWrite(this.#desk, place, request, end)
+    })
+  }
+
+  list(request: ListRequest): Promise<ListAnswer> {
+    return listBucket(this.#desk, this.#settings, this.#buckets.of(request.bucket), request)
+  }
+
+  explain(bucket: string, key: string, timeout: Millis): Promise<Explanation> {
+    return explainKey(this.#desk, locate(this.#desk, this.#buckets, bucket, key), timeout)
+  }
+
+  async trace(id: string): Promise<Trace | undefined> {
+    const own = this.#traces.find(id, this.#desk.env.clock.elapsed())
+    if (own) return own
+    const others = this.#desk
+      .ring()
+      .record.members.map((member) => member.id)
+      .filter((node) => node !== this.#desk.self && this.#desk.peers.isUp(node))
+    const answers = await Promise.all(others.map((node) => this.#askForTrace(node, id)))
+    return answers.find((trace) => trace !== undefined)
+  }
+
+  /**
+   * Answers another coordinator.
+   *
+   * @returns false when the question is not one for a coordinator
+   */
+  answer(question: CoordinatorQuestion): boolean {
+    switch (question.kind) {
+      case questionKinds.write:
+        this.#answerForwarded(question)
+        return true
+      case questionKinds.trace: {
+        const id = question.body.toString('latin1')
+        const trace = this.#traces.find(id, this.#desk.env.clock.elapsed())
+        if (trace) question.answer(answerKinds.trace, encodeTrace(trace))
+        else question.answer(answerKinds.absent, NOTHING)
+        return true
+      }
+      default:
+        return false
+    }
+  }
+
+  /** Stops the timers. Requests under way must have ended. */
+  close(): void {
+    this.#desk.deadlines.stop()
+    this.#desk.hedges.stop()
+  }
+
+  /** What every request has in common: admission, one end, a trace for those who asked. */
+  #run<T extends { readonly traceId?: string }>(
+    request: KeyRequest,
+    operation: string,
+    done: (result: T | ShoalError) => void,
+    start: (place: Place, end: (result: T | ShoalError, progress?: Progress) => void) => void,
+  ): void {
+    const { env, figures } = this.#desk
+    if (figures.operationsInFlight >= limits.operationsInFlightMax) {
+      env.nextTurn(() => done(overloaded()))
+      return
+    }
+    figures.operationsInFlight++
+    const end = (result: T | ShoalError, progress?: Progress): void => {
+      figures.operationsInFlight--
+      if (!request.explain || !progress) return done(result)
+      const traceId = this.#keepTrace(request, operation, progress)
+      done(result instanceof ShoalError ? result : { ...result, traceId })
+    }
+    try {
+      start(locate(this.#desk, this.#buckets, request.bucket, request.key), end)
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+      env.nextTurn(() => end(error))
+    }
+  }
+
+  #answerForwarded(question: CoordinatorQuestion): void {
+    try {
+      const request = decodeForwardedWrite(question.body)
+      const place = locate(this.#desk, this.#buckets, request.bucket, request.key)
+      // Never forwarded again (V4): a sender with another ring fetches the newer one.
+      if (place.self < 0) return refuse(question, 'SHOAL_NOT_REPLICA')
+      this.write(request, (result) => {
+        question.answer(answerKinds.written, encodeForwardedAnswer(result))
+      })
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+      refuse(question, error.code)
+    }
+  }
+
+  #keepTrace({ bucket, key }: KeyRequest, operation: string, progress: Progress): string {
+    const { env, self } = this.#desk
+    const id = Buffer.from(env.random('traces').bytes(8)).toString('hex')
+    const trace: Trace = {
+      id,
+      node: self,
+      operation,
+      bucket,
+      key,
+      started: millis(env.clock.wall() - (env.clock.elapsed() - progress.began)),
+      events: progress.events ?? [],
+      replicas: progress.reports(),
+    }
+    this.#traces.keep(trace, env.clock.elapsed())
+    return id
+  }
+
+  #askForTrace(to: NodeId, id: string): Promise<Trace | undefined> {
+    const body = Buffer.from(id, 'latin1')
+    const question = { to, kind: questionKinds.trace, body, timeout: millis(1_000), tag: 0 }
+    return new Promise((resolve) => {
+      this.#desk.peers.ask(question, {
+        answered: (_tag, kind, answer) =>
+          resolve(kind === answerKinds.trace ? decodeTrace(answer) : undefined),
+        failed: () => resolve(undefined),
+      })
+    })
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+function refuse(question: CoordinatorQuestion, code: ShoalError['code']): void {
+  question.answer(answerKinds.refused, encodeRefusal(code))
+}
+
+function overloaded(): ShoalError {
+  return new ShoalError('SHOAL_OVERLOADED', 'Too many requests are under way on this node.', {
+    wanted: limits.operationsInFlightMax,
+    retryAfterMs: 1_000,
+  })
+}

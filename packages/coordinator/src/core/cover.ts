@@ -1,0 +1,36 @@
+import type { NodeId } from '@shoal/kernel'
+import type { Ring } from '@shoal/ring'
+
+/**
+ * Which nodes to ask for which partitions, so that every partition is read at `need` of its primaries.
+ *
+ * @param nOf   copies that count for the bucket
+ * @param isUp  nodes that can be reached
+ * @returns     partitions by node, as bits with the most significant first; or the first partition that
+ *              too few reachable primaries hold
+ */
+export function coverPartitions(
+  ring: Ring,
+  options: { n: number; need: number; prefer: NodeId; isUp: (node: NodeId) => boolean },
+): Map<NodeId, Buffer> | { readonly short: number; readonly got: number } {
+  const { n, need, prefer, isUp } = options
+  const cover = new Map<NodeId, Buffer>()
+  for (let partition = 0; partition < ring.partitions; partition++) {
+    const nodes = ring
+      .preferenceList(partition as never)
+      .slice(0, n)
+      .filter(isUp)
+    if (nodes.length < need) return { short: partition, got: nodes.length }
+    // Own disk first: it costs no message.
+    nodes.sort((one, other) => Number(other === prefer) - Number(one === prefer))
+    for (const node of nodes.slice(0, need)) {
+      let bits = cover.get(node)
+      if (!bits) {
+        bits = Buffer.alloc(Math.ceil(ring.partitions / 8))
+        cover.set(node, bits)
+      }
+      bits[partition >> 3] = (bits[partition >> 3] as number) | (0x80 >> (partition & 7))
+    }
+  }
+  return cover
+}

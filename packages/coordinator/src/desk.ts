@@ -1,0 +1,64 @@
+import type { ContextCodec, SessionCodec } from '@shoal/causality'
+import type { Env, NodeId } from '@shoal/kernel'
+import type { Replica } from '@shoal/replica'
+import type { Ring } from '@shoal/ring'
+import type { Deadlines } from './deadlines.ts'
+import type { Hints, Replicas } from './ports.ts'
+import type { Speeds } from './speeds.ts'
+
+/** What every operation of one coordinator works with. */
+export interface Desk {
+  readonly env: Env
+  readonly self: NodeId
+  readonly ring: () => Ring
+  readonly replica: Replica
+  readonly peers: Replicas
+  readonly hints: Hints | undefined
+  readonly contexts: ContextCodec
+  readonly sessions: SessionCodec
+  readonly deadlines: Deadlines
+  readonly hedges: Deadlines
+  readonly speeds: Speeds
+  readonly figures: Figures
+}
+
+/** Counters for metrics. They only grow, but for the two of what is under way. */
+export interface Figures {
+  operationsInFlight: number
+  repairsInFlight: number
+  writes: number
+  writesMet: number
+  writesUnmet: number
+  reads: number
+  readsMet: number
+  readsUnmet: number
+  refusedUnreachable: number
+  forwarded: number
+  repairs: number
+  repairsDropped: number
+  siblingsWarned: number
+  siblingsRefused: number
+  lostWrites: number
+  preconditionsFailed: number
+}
+
+export function createFigures(): Figures {
+  return {
+    operationsInFlight: 0,
+    repairsInFlight: 0,
+    writes: 0,
+    writesMet: 0,
+    writesUnmet: 0,
+    reads: 0,
+    readsMet: 0,
+    readsUnmet: 0,
+    refusedUnreachable: 0,
+    forwarded: 0,
+    repairs: 0,
+    repairsDropped: 0,
+    siblingsWarned: 0,
+    siblingsRefused: 0,
+    lostWrites: 0,
+    preconditionsFailed: 0,
+  }
+}

@@ -1,0 +1,156 @@
+import { isDeleted, mergeVersions, relate } from '@shoal/causality'
+import { type ErrorCode, type Millis, millis, type NodeId, ShoalError } from '@shoal/kernel'
+import type { Listing } from '@shoal/replica'
+import { answerKinds, decodeListed, decodeRefusal, encodeList, questionKinds } from '@shoal/wire'
+import { resolveConsistency } from './core/consistency.ts'
+import { coverPartitions } from './core/cover.ts'
+import type { Desk } from './desk.ts'
+import type { Settings } from './reading.ts'
+import type { BucketProperties, Consistency, ListAnswer, ListRequest } from './requests.ts'
+
+/** A key with the merge of the versions that the replicas asked hold. */
+export interface ListedKey {
+  readonly key: string
+  readonly version: Buffer
+}
+
+const ONE: Consistency = { level: 'one', strict: false }
+
+/** Live keys of a bucket in order; tombstones and expired values filtered (D2). */
+export async function listBucket(
+  desk: Desk,
+  settings: Settings,
+  bucket: BucketProperties,
+  request: ListRequest,
+): Promise<ListAnswer> {
+  const n = Math.min(bucket.n, desk.ring().copies)
+  const consistency = resolveConsistency(request.consistency ?? ONE, bucket, n, settings.durability)
+  const keys: string[] = []
+  const deadline = millis(desk.env.clock.elapsed() + request.timeout)
+  let { after } = request
+  for (;;) {
+    const limit = request.limit - keys.length + 1
+    const page = await listVersions(desk, {
+      ...request,
+      after,
+      limit,
+      n,
+      need: consistency.r,
+      deadline,
+    })
+    for (const { key, version } of page.keys) {
+      if (isDeleted(version, desk.env.clock.wall())) continue
+      if (keys.length === request.limit) return { keys, more: true, consistency }
+      keys.push(key)
+    }
+    if (page.next === undefined) return { keys, more: false, consistency }
+    after = page.next
+  }
+}
+
+interface PageRequest {
+  readonly bucket: string
+  readonly prefix: string
+  readonly after: string
+  readonly limit: number
+  readonly n: number
+  readonly need: number
+  readonly deadline: Millis
+}
+
+/**
+ * One page over all partitions: each is asked of `need` of its primaries, and what they hold of a key is
+ * merged. `next` is where the following page begins, undefined when this was the last.
+ */
+export async function listVersions(
+  desk: Desk,
+  request: PageRequest,
+): Promise<{ keys: readonly ListedKey[]; next: string | undefined }> {
+  const cover = coverPartitions(desk.ring(), {
+    n: request.n,
+    need: request.need,
+    prefer: desk.self,
+    isUp: (node) => node === desk.self || desk.peers.isUp(node),
+  })
+  if ('short' in cover) throw uncovered(request.need, cover)
+  const pages = await Promise.all(
+    [...cover].map(([node, partitions]) =>
+      node === desk.self
+        ? desk.replica.list({ ...request, partitions })
+        : askForPage(desk, node, { ...request, partitions }),
+    ),
+  )
+  return mergePages(pages)
+}
+
+/**
+ * A page that is not finished says nothing about keys behind its last one, so only keys up to the
+ * smallest such end are sure to have been seen by everyone asked.
+ */
+function mergePages(pages: readonly Listing[]): { keys: ListedKey[]; next: string | undefined } {
+  let end: Buffer | undefined
+  for (const { entries, finished } of pages) {
+    const last = entries.at(-1)
+    if (finished || !last) continue
+    const bytes = Buffer.from(last.key)
+    if (!end || bytes.compare(end) < 0) end = bytes
+  }
+  const merged = new Map<string, { bytes: Buffer; version: Buffer }>()
+  for (const { entries } of pages) {
+    for (const { key, version } of entries) {
+      const bytes = Buffer.from(key)
+      if (end && bytes.compare(end) > 0) break
+      const known = merged.get(key)
+      merged.set(key, { bytes, version: known ? joinVersions(known.version, version) : version })
+    }
+  }
+  const sorted = [...merged].sort(([, one], [, other]) => one.bytes.compare(other.bytes))
+  const keys = sorted.map(([key, { version }]) => ({ key, version }))
+  return { keys, next: end?.toString() }
+}
+
+function joinVersions(one: Buffer, other: Buffer): Buffer {
+  const relation = relate(one, other)
+  if (relation === 'mix') return mergeVersions(one, other).version
+  return relation === 'take' ? other : one
+}
+
+function askForPage(
+  desk: Desk,
+  to: NodeId,
+  request: PageRequest & { partitions: Buffer },
+): Promise<Listing> {
+  const timeout = millis(Math.max(1, request.deadline - desk.env.clock.elapsed()))
+  const question = { to, kind: questionKinds.list, body: encodeList(request), timeout, tag: 0 }
+  return new Promise((resolve, reject) => {
+    const refuse = (code: ErrorCode): void => reject(pageFailed(to, code))
+    desk.peers.ask(question, {
+      answered: (_tag, kind, body) => {
+        if (kind !== answerKinds.listed) {
+          return refuse(kind === answerKinds.refused ? decodeRefusal(body) : 'SHOAL_FRAME_INVALID')
+        }
+        try {
+          resolve(decodeListed(body))
+        } catch (error) {
+          reject(error)
+        }
+      },
+      failed: (_tag, code) => refuse(code),
+    })
+  })
+}
+
+function pageFailed(node: NodeId, code: ErrorCode): ShoalError {
+  return new ShoalError('SHOAL_QUORUM_TIMEOUT', `Node ${node} did not list its keys: ${code}.`, {
+    outcome: 'not-applied',
+    replicas: [{ node, role: 'primary', state: code, ms: 0 }],
+  })
+}
+
+function uncovered(wanted: number, { short, got }: { short: number; got: number }): ShoalError {
+  return new ShoalError(
+    'SHOAL_QUORUM_UNREACHABLE',
+    `A listing needs ${wanted} primaries of every partition; of partition ${short} only ${got} can be reached.`,
+    { wanted, got, retryAfterMs: 1_000 },
+  )
+}

@@ -1,0 +1,40 @@
+import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
+
+/**
+ * What a coordinator needs of the world. Other packages satisfy these by shape; `node` introduces them.
+ */
+
+/** The other replicas, by node id. Nothing here retries (Q9). */
+export interface Replicas {
+  ask(question: PeerQuestion, sink: PeerSink): void
+  /** Whether a question would leave now. A peer that is down is skipped, not waited for. */
+  isUp(node: NodeId): boolean
+}
+
+export interface PeerQuestion {
+  readonly to: NodeId
+  readonly kind: number
+  readonly body: Uint8Array
+  readonly timeout: Millis
+  readonly tag: number
+}
+
+export interface PeerSink {
+  answered(tag: number, kind: number, body: Buffer, more: boolean): void
+  failed(tag: number, code: ErrorCode): void
+}
+
+/** A question of another coordinator. */
+export interface CoordinatorQuestion {
+  readonly kind: number
+  readonly body: Buffer
+  answer(kind: number, body: Uint8Array, more?: boolean): void
+}
+
+/** Where writes are kept for a replica that missed them (H1). */
+export interface Hints {
+  /** @param message  a whole merge message */
+  owe(to: NodeId, message: Buffer): void
+  /** Hints owed for one key, for people. */
+  owed(rowKey: Buffer): number
+}

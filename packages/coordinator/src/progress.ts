@@ -1,0 +1,53 @@
+import type { Env, Millis, NodeId, ReplicaReport } from '@shoal/kernel'
+import type { TraceEvent } from './requests.ts'
+
+/**
+ * What each candidate did for one request, for errors and traces. Notes cost two array writes; text is
+ * made only for those who ask.
+ */
+export class Progress {
+  readonly #env: Env
+  readonly nodes: readonly NodeId[]
+  readonly began: Millis
+  readonly #states: (string | undefined)[]
+  readonly #times: number[]
+  readonly #events: TraceEvent[] | undefined
+
+  constructor(env: Env, nodes: readonly NodeId[], traced: boolean) {
+    this.#env = env
+    this.nodes = nodes
+    this.began = env.clock.elapsed()
+    this.#states = new Array(nodes.length)
+    this.#times = new Array(nodes.length).fill(0)
+    this.#events = traced ? [] : undefined
+  }
+
+  /** @param state  a word people understand, or an error code */
+  note(candidate: number, state: string, detail = ''): void {
+    const at = this.#env.clock.elapsed() - this.began
+    this.#states[candidate] = state
+    this.#times[candidate] = at
+    this.#events?.push({ at: round(at), node: this.nodes[candidate] ?? '', event: state, detail })
+  }
+
+  /** An event of the coordinator itself. */
+  mark(node: NodeId, event: string, detail = ''): void {
+    if (!this.#events) return
+    this.#events.push({ at: round(this.#env.clock.elapsed() - this.began), node, event, detail })
+  }
+
+  get events(): readonly TraceEvent[] | undefined {
+    return this.#events
+  }
+
+  reports(): ReplicaReport[] {
+    return this.nodes.map((node, candidate) => ({
+      node,
+      role: 'primary',
+      state: this.#states[candidate] ?? 'not-asked',
+      ms: round(this.#times[candidate] ?? 0),
+    }))
+  }
+}
+
+const round = (ms: number): number => Math.round(ms * 1_000) / 1_000

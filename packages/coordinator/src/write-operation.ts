@@ -1,0 +1,223 @@
+import {
+  type ErrorCode,
+  invariant,
+  type Millis,
+  millis,
+  ShoalError,
+  unreachable,
+} from '@shoal/kernel'
+import type { PutOperation, PutSink, Written } from '@shoal/replica'
+import { answerKinds, decodeRefusal, mergeFlags, questionKinds } from '@shoal/wire'
+import { bit, countOf, type Verdict } from './core/judge.ts'
+import {
+  beginWrite,
+  stepWrite,
+  type WriteEffect,
+  type WriteEvent,
+  type WriteState,
+} from './core/write-machine.ts'
+import { type DeadlineEntry, unlisted } from './deadlines.ts'
+import type { Desk } from './desk.ts'
+import type { PeerSink } from './ports.ts'
+import type { Progress } from './progress.ts'
+import type { EffectiveConsistency, Receipt } from './requests.ts'
+
+/** A write whose request was checked, on a node that may coordinate it. */
+export interface WritePlan {
+  readonly put: Omit<PutOperation, 'kind' | 'durable' | 'sink'>
+  readonly consistency: EffectiveConsistency
+  /** This node's place among the candidates. */
+  readonly self: number
+  /** Candidates that can be reached, this node included, as a set. */
+  readonly reachable: number
+  readonly deadline: Millis
+  readonly progress: Progress
+}
+
+export interface WriteResult {
+  readonly written: Written
+  readonly receipt: Receipt
+}
+
+/** Not applied, and the clock that would let it in (V8). */
+export interface WriteRefusal {
+  readonly refused: ErrorCode
+  readonly context: Buffer | undefined
+}
+
+/**
+ * Drives the write machine: own disk and peers in, effects out. Lives until the last replica has
+ * answered, which may be after the reply.
+ */
+export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
+  deadlineTick: number = unlisted.deadlineTick
+  deadlineBefore: DeadlineEntry | undefined
+  deadlineAfter: DeadlineEntry | undefined
+
+  readonly #desk: Desk
+  readonly #plan: WritePlan
+  readonly #done: (result: WriteResult | WriteRefusal | ShoalError) => void
+  #state: WriteState
+  #written: Written | undefined
+  #hinted = 0
+
+  constructor(
+    desk: Desk,
+    plan: WritePlan,
+    done: (result: WriteResult | WriteRefusal | ShoalError) => void,
+  ) {
+    this.#desk = desk
+    this.#plan = plan
+    this.#done = done
+    const { w, durable } = plan.consistency
+    this.#state = beginWrite({
+      need: w,
+      needDurable: durable,
+      primaries: plan.progress.nodes.length,
+      asked: plan.reachable,
+    })
+  }
+
+  start(): void {
+    const { put, consistency, deadline } = this.#plan
+    this.#desk.deadlines.add(this, deadline)
+    this.#desk.replica.put({ ...put, kind: 'put', durable: consistency.durable > 0, sink: this })
+  }
+
+  /** The own write is with the operating system. Peers are told while its sync runs (V3). */
+  written(result: Written): void {
+    this.#written = result
+    const { consistency, progress, self, reachable } = this.#plan
+    result.message[0] = flagsFor(consistency)
+    progress.note(self, 'written')
+    for (let candidate = 0; candidate < progress.nodes.length; candidate++) {
+      if (candidate === self) continue
+      if ((reachable & bit(candidate)) !== 0) this.#send(candidate, result.message)
+      else this.#owe(candidate)
+    }
+    if (consistency.durable < consistency.w) this.#feed({ kind: 'written', by: self })
+  }
+
+  durable(): void {
+    this.#plan.progress.note(this.#plan.self, 'durable')
+    this.#feed({ kind: 'durable', by: this.#plan.self })
+  }
+
+  refused(code: ErrorCode, context?: Buffer): void {
+    invariant(this.#written === undefined, 'a write is refused before it is written, or not at all')
+    this.#desk.deadlines.remove(this)
+    if (this.#state.kind === 'settled') return
+    this.#state = { ...this.#state, kind: 'settled' }
+    this.#plan.progress.note(this.#plan.self, code)
+    this.#done({ refused: code, context })
+  }
+
+  answered(tag: number, kind: number, body: Buffer): void {
+    switch (kind) {
+      case answerKinds.mergedDurable:
+        this.#plan.progress.note(tag, 'durable')
+        return this.#feed({ kind: 'durable', by: tag })
+      case answerKinds.mergedWritten:
+        this.#plan.progress.note(tag, 'written')
+        return this.#feed({ kind: 'written', by: tag })
+      default:
+        return this.failed(
+          tag,
+          kind === answerKinds.refused ? decodeRefusal(body) : 'SHOAL_FRAME_INVALID',
+        )
+    }
+  }
+
+  failed(tag: number, code: ErrorCode): void {
+    this.#plan.progress.note(tag, code)
+    this.#feed({ kind: 'failed', by: tag })
+  }
+
+  onDeadline(): void {
+    this.#feed({ kind: 'expired' })
+  }
+
+  #send(candidate: number, message: Buffer): void {
+    const { progress, deadline } = this.#plan
+    const to = progress.nodes[candidate]
+    invariant(to !== undefined, 'a candidate has a node')
+    const left = Math.max(1, deadline - this.#desk.env.clock.elapsed())
+    this.#desk.peers.ask(
+      { to, kind: questionKinds.merge, body: message, timeout: millis(left), tag: candidate },
+      this,
+    )
+  }
+
+  #feed(event: WriteEvent): void {
+    const { state, effects } = stepWrite(this.#state, event)
+    this.#state = state
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: WriteEffect): void {
+    switch (effect.kind) {
+      case 'reply':
+        return this.#reply(effect.verdict)
+      case 'owe':
+        return this.#owe(effect.candidate)
+      case 'enlist':
+        invariant(this.#written !== undefined, 'a fallback is asked with a written row')
+        return this.#send(effect.candidate, this.#written.message)
+      default:
+        return unreachable(effect)
+    }
+  }
+
+  #owe(candidate: number): void {
+    const node = this.#plan.progress.nodes[candidate]
+    if (!this.#desk.hints || !this.#written || !node) return
+    this.#desk.hints.owe(node, this.#written.message)
+    this.#hinted++
+  }
+
+  #reply(verdict: Exclude<Verdict, 'undecided'>): void {
+    this.#desk.deadlines.remove(this)
+    if (verdict === 'met') {
+      invariant(this.#written !== undefined, 'a coordinator acknowledges its own write first (V3)')
+      this.#done({ written: this.#written, receipt: this.#receipt() })
+    } else {
+      this.#done(this.#failure(verdict))
+    }
+  }
+
+  #receipt(): Receipt {
+    const { tally, primaries } = this.#state
+    const primaryAcknowledgements = countOf(tally.acknowledged & (bit(primaries) - 1))
+    const all = countOf(tally.acknowledged)
+    return {
+      n: this.#plan.consistency.n,
+      need: tally.need,
+      ack: all,
+      primaries: primaryAcknowledgements,
+      fallbacks: all - primaryAcknowledgements,
+      durable: countOf(tally.durable),
+      hinted: this.#hinted,
+      repaired: 0,
+      epoch: this.#desk.ring().epoch,
+      node: this.#desk.self,
+    }
+  }
+
+  #failure(verdict: 'impossible' | 'timed-out'): ShoalError {
+    const { tally } = this.#state
+    const { w, durable } = this.#plan.consistency
+    const had = `${countOf(tally.acknowledged)} acknowledged, ${countOf(tally.durable)} on disk`
+    const wanted = `${w} acknowledgements, ${durable} on disk`
+    return new ShoalError(
+      verdict === 'impossible' ? 'SHOAL_QUORUM_UNMET' : 'SHOAL_QUORUM_TIMEOUT',
+      `The write was sent and may have happened: wanted ${wanted}; had ${had}.`,
+      { wanted: w, got: countOf(tally.acknowledged), replicas: this.#plan.progress.reports() },
+    )
+  }
+}
+
+/** When replicas acknowledge: on disk, or when written, or both times where the request counts both. */
+export function flagsFor({ w, durable }: EffectiveConsistency): number {
+  if (durable === 0) return mergeFlags.writtenOnly
+  return durable < w ? mergeFlags.acknowledgeWritten : 0
+}

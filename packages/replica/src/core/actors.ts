@@ -1,0 +1,99 @@
+import { invariant, type Partition, type Random } from '@shoal/kernel'
+
+/**
+ * Actor ids and their counters (A1, A2).
+ *
+ * The obvious id, the node's name, lost data in other stores: a node that forgot its counters after a
+ * crash issued old dots again, and honest writes looked already seen. So an actor is a random
+ * incarnation of (node, partition). It lives as long as this process can prove that no counter was
+ * lost, and a new one is minted at the first doubt.
+ */
+export interface Actor {
+  /** 8 random bytes. Never changed in place: views of it travel. */
+  readonly id: Buffer
+  /** The last counter issued. Counters run over all keys of the partition. */
+  counter: number
+}
+
+const ACTOR_BYTES = 8
+const ENTRY_BYTES = 2 + ACTOR_BYTES + 8
+const MARKER_VERSION = 1
+
+export class Actors {
+  readonly #random: Random
+  readonly #byPartition = new Map<Partition, Actor>()
+  #minted = 0
+
+  /** @param kept  what the clean-shutdown marker said; absent after an unclean stop (A2) */
+  constructor(random: Random, kept?: Buffer) {
+    this.#random = random
+    if (kept) this.#restore(kept)
+  }
+
+  /** Incarnations minted since this process started. */
+  get minted(): number {
+    return this.#minted
+  }
+
+  /** The actor of a partition; minted at its first coordinated write. */
+  of(partition: Partition): Actor {
+    return this.#byPartition.get(partition) ?? this.#mint(partition)
+  }
+
+  /** Issues the next counter. Each is issued once, in order, and never again (A1). */
+  next(partition: Partition): Actor {
+    const actor = this.of(partition)
+    actor.counter++
+    invariant(actor.counter <= Number.MAX_SAFE_INTEGER, 'a counter stays a safe integer')
+    return actor
+  }
+
+  /** The id under which a clock may betray that we forgot something, if we have one yet. */
+  peek(partition: Partition): Actor | undefined {
+    return this.#byPartition.get(partition)
+  }
+
+  /**
+   * A clock showed our own actor ahead of us: this disk is older than what others saw of it (A2).
+   * From here on this node writes as somebody new.
+   */
+  rotate(partition: Partition): Actor {
+    return this.#mint(partition)
+  }
+
+  /** Forgets the actor of a partition that this node no longer owns. */
+  release(partition: Partition): void {
+    this.#byPartition.delete(partition)
+  }
+
+  /** All counters, for the clean-shutdown marker. */
+  encode(): Buffer {
+    const marker = Buffer.alloc(1 + this.#byPartition.size * ENTRY_BYTES)
+    marker[0] = MARKER_VERSION
+    let at = 1
+    for (const [partition, { id, counter }] of this.#byPartition) {
+      marker.writeUInt16BE(partition, at)
+      id.copy(marker, at + 2)
+      marker.writeBigUInt64BE(BigInt(counter), at + 2 + ACTOR_BYTES)
+      at += ENTRY_BYTES
+    }
+    return marker
+  }
+
+  #restore(marker: Buffer): void {
+    // A marker in a form we do not know is no proof: start as after a crash.
+    if (marker[0] !== MARKER_VERSION || (marker.length - 1) % ENTRY_BYTES !== 0) return
+    for (let at = 1; at < marker.length; at += ENTRY_BYTES) {
+      const id = Buffer.from(marker.subarray(at + 2, at + 2 + ACTOR_BYTES))
+      const counter = Number(marker.readBigUInt64BE(at + 2 + ACTOR_BYTES))
+      this.#byPartition.set(marker.readUInt16BE(at) as Partition, { id, counter })
+    }
+  }
+
+  #mint(partition: Partition): Actor {
+    const actor = { id: Buffer.from(this.#random.bytes(ACTOR_BYTES)), counter: 0 }
+    this.#byPartition.set(partition, actor)
+    this.#minted++
+    return actor
+  }
+}

@@ -1,0 +1,168 @@
+import { InvariantViolation, limits, type Partition } from '@shoal/kernel'
+import { hash64, partitionRange, segmentOfRowKey } from '@shoal/ring'
+import { type Batch, rowVersion, type Store, verifyRow } from '@shoal/storage'
+import { type DigestChange, type Digests, encodeDigestRecord } from './core/digests.ts'
+
+/**
+ * Digests on disk. Column `digests` holds: `c` + partition (u16) → checkpoint; `j` + sequence (u64) →
+ * journal record; `s` + partition → this partition's digests are in doubt and must be rebuilt.
+ */
+const CHECKPOINT = 0x63
+const JOURNAL = 0x6a
+const SUSPECT = 0x73
+
+/** Groups between two checkpoints. At 16 a checkpoint adds half a KiB of writing to each group. */
+const GROUPS_PER_CHECKPOINT = 16
+/** Journal records deleted with each group. More than one, so that a backlog shrinks. */
+const DELETIONS_PER_GROUP = 4
+const PAGE_ROWS = 1_000
+
+export class DigestJournal {
+  readonly #digests: Digests
+  #oldest: number
+  #groups = 0
+  #checkpoint: Partition | undefined
+  #deletedTo: number
+
+  /** @param oldest  sequence of the first journal record on disk */
+  constructor(digests: Digests, oldest: number) {
+    this.#digests = digests
+    this.#oldest = oldest
+    this.#deletedTo = oldest
+  }
+
+  /** Adds to a group's batch its journal record, and now and then a checkpoint. */
+  add(batch: Batch, changes: readonly DigestChange[]): void {
+    batch.put('digests', journalKey(this.#digests.sequence + 1), encodeDigestRecord(changes))
+    this.#checkpoint = undefined
+    if (this.#groups % GROUPS_PER_CHECKPOINT === 0 || this.#isLong) {
+      this.#checkpoint = this.#digests.mostDirty()
+    }
+    if (this.#checkpoint !== undefined) {
+      const checkpoint = this.#digests.encodeCheckpoint(this.#checkpoint)
+      batch.put('digests', checkpointKey(this.#checkpoint), checkpoint)
+    }
+    const end = Math.min(this.#oldest + DELETIONS_PER_GROUP, this.#digests.journalNeededFrom)
+    for (let sequence = this.#oldest; sequence < end; sequence++) {
+      batch.delete('digests', journalKey(sequence))
+    }
+    this.#deletedTo = Math.max(end, this.#oldest)
+  }
+
+  /** The batch of the last `add` was written. */
+  written(changes: readonly DigestChange[]): void {
+    // The checkpoint was taken before these changes: first it counts, then they make it old again.
+    if (this.#checkpoint !== undefined) this.#digests.checkpointed(this.#checkpoint)
+    this.#digests.apply(changes)
+    this.#oldest = this.#deletedTo
+    this.#groups++
+  }
+
+  get #isLong(): boolean {
+    return this.#digests.sequence - this.#oldest > limits.digestJournalRecordsMax
+  }
+}
+
+/** Brings the digests back to exactly what the rows say, after a clean stop or a crash. */
+export async function recoverDigests(store: Store, digests: Digests): Promise<DigestJournal> {
+  const included = new Map<Partition, number>()
+  for await (const { key, value } of scanDigests(store, CHECKPOINT)) {
+    const partition = key.readUInt16BE(1) as Partition
+    const sequence = digests.restoreCheckpoint(partition, value)
+    included.set(partition, sequence)
+    digests.continueFrom(sequence)
+  }
+  let oldest: number | undefined
+  for await (const { key, value } of scanDigests(store, JOURNAL)) {
+    const sequence = Number(key.readBigUInt64BE(1))
+    oldest ??= sequence
+    digests.replay(sequence, value, included)
+  }
+  return new DigestJournal(digests, oldest ?? digests.sequence + 1)
+}
+
+/** Partitions whose digests were in doubt when the node stopped. */
+export async function suspectPartitions(store: Store): Promise<Partition[]> {
+  const partitions: Partition[] = []
+  for await (const { key } of scanDigests(store, SUSPECT)) {
+    partitions.push(key.readUInt16BE(1) as Partition)
+  }
+  return partitions
+}
+
+/**
+ * Computes a partition's digests from its rows and writes them as its checkpoint. Nothing else may
+ * write meanwhile. Damaged rows are left out: their repair adds them again.
+ */
+export async function rebuildPartition(
+  store: Store,
+  digests: Digests,
+  partition: Partition,
+  partitions: number,
+): Promise<void> {
+  const { from, to } = partitionRange(partition, partitions)
+  const segments = new BigUint64Array(limits.digestSegments)
+  let next: Buffer = from
+  for (;;) {
+    const page = await store.scan({
+      column: 'rows',
+      from: next,
+      ...(to ? { to } : {}),
+      limit: PAGE_ROWS,
+    })
+    for (const { key, value } of page.rows) {
+      const token = key.readBigUInt64BE(0)
+      if (verifyRow(value, token) !== 'ok') continue
+      const segment = segmentOfRowKey(key, partitions)
+      const digest = hash64(rowVersion(value), token)
+      segments[segment] = (segments[segment] as bigint) ^ digest
+    }
+    const last = page.rows.at(-1)
+    if (page.finished || !last) break
+    next = Buffer.concat([last.key, Buffer.of(0)])
+  }
+  digests.replace(partition, segments)
+  const batch = store.batch()
+  batch.put('digests', checkpointKey(partition), digests.encodeCheckpoint(partition))
+  batch.delete('digests', suspectKey(partition))
+  store.write(batch)
+  digests.checkpointed(partition)
+}
+
+export function suspectKey(partition: Partition): Buffer {
+  return numbered(SUSPECT, partition)
+}
+
+function checkpointKey(partition: Partition): Buffer {
+  return numbered(CHECKPOINT, partition)
+}
+
+function numbered(kind: number, partition: Partition): Buffer {
+  const key = Buffer.allocUnsafe(3)
+  key[0] = kind
+  key.writeUInt16BE(partition, 1)
+  return key
+}
+
+function journalKey(sequence: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  key[0] = JOURNAL
+  key.writeBigUInt64BE(BigInt(sequence), 1)
+  return key
+}
+
+async function* scanDigests(
+  store: Store,
+  kind: number,
+): AsyncGenerator<{ key: Buffer; value: Buffer }> {
+  let from: Buffer = Buffer.of(kind)
+  const to = Buffer.of(kind + 1)
+  for (;;) {
+    const page = await store.scan({ column: 'digests', from, to, limit: PAGE_ROWS })
+    yield* page.rows
+    const last = page.rows.at(-1)
+    if (page.finished) return
+    if (!last) throw new InvariantViolation('an unfinished page has a last row')
+    from = Buffer.concat([last.key, Buffer.of(0)])
+  }
+}

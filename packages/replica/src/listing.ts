@@ -1,0 +1,67 @@
+import { hash64 } from '@shoal/ring'
+import { decodeStoredVersion, type Store } from '@shoal/storage'
+
+/** Keys of one bucket in UTF-8 byte order, out of some partitions. */
+export interface ListingRequest {
+  readonly bucket: string
+  readonly prefix: string
+  /** Keys strictly after this one; empty from the beginning. */
+  readonly after: string
+  readonly limit: number
+  /** One bit for each partition, most significant first. */
+  readonly partitions: Buffer
+}
+
+export interface Listing {
+  /** Deleted keys included: only all versions together tell whether a key is deleted. */
+  readonly entries: readonly { readonly key: string; readonly version: Buffer }[]
+  readonly finished: boolean
+}
+
+const PAGE_ROWS = 512
+
+/**
+ * Scans the versions column, which is in name order, and keeps the keys of the wanted partitions.
+ * A damaged version record is left out: a read of the key reports and repairs it.
+ */
+export async function listKeys(
+  store: Store,
+  partitions: number,
+  request: ListingRequest,
+): Promise<Listing> {
+  const head = Buffer.from(`${request.bucket}\0`)
+  const prefix = Buffer.from(`${request.bucket}\0${request.prefix}`)
+  const to = successor(prefix)
+  const entries: { key: string; version: Buffer }[] = []
+  let from = prefix
+  if (request.after !== '') {
+    const after = Buffer.from(`${request.bucket}\0${request.after}\0`)
+    if (after.compare(prefix) > 0) from = after
+  }
+  for (;;) {
+    const page = await store.scan({ column: 'versions', from, to, limit: PAGE_ROWS })
+    for (const { key: name, value } of page.rows) {
+      const token = hash64(name)
+      if (!holds(request.partitions, token, partitions)) continue
+      const version = decodeStoredVersion(value, token)
+      if (version === undefined) continue
+      if (entries.length === request.limit) return { entries, finished: false }
+      entries.push({ key: name.toString('utf8', head.length), version })
+    }
+    const last = page.rows.at(-1)
+    if (page.finished || !last) return { entries, finished: true }
+    from = Buffer.concat([last.key, Buffer.of(0)])
+  }
+}
+
+function holds(bits: Buffer, token: bigint, partitions: number): boolean {
+  const partition = Number(token >> 32n) >>> (32 - Math.log2(partitions))
+  return ((bits[partition >> 3] ?? 0) & (0x80 >> (partition & 7))) !== 0
+}
+
+/** The first name behind every name with this prefix. UTF-8 has no byte 0xff, so the last one can grow. */
+function successor(prefix: Buffer): Buffer {
+  const next = Buffer.from(prefix)
+  next[next.length - 1] = (next[next.length - 1] as number) + 1
+  return next
+}

@@ -1,0 +1,70 @@
+import type { ErrorCode } from '@shoal/kernel'
+
+/** A client write that this node coordinates: it mints the dot (V3, V4). */
+export interface PutOperation {
+  readonly kind: 'put'
+  readonly rowKey: Buffer
+  readonly tombstone: boolean
+  readonly body: Buffer
+  readonly contentType: string
+  readonly contentEncoding: string
+  /** The clock of the client's context; undefined for a blind write (V7). */
+  readonly context: Buffer | undefined
+  /** What the client's session has seen of this key; a blind overwrite contains it too (S1). */
+  readonly seen: Buffer | undefined
+  /** What a blind write does: replace what this replica knows, or add a sibling. */
+  readonly blind: 'overwrite' | 'sibling'
+  /** Unix time in ms, 0 for never (D2). */
+  readonly expiry: number
+  /** 8-byte hash of request id and key, or undefined when the client named none (V10). */
+  readonly request: Buffer | undefined
+  /** More live values than this are refused (V8). */
+  readonly siblingsMax: number
+  readonly durable: boolean
+  readonly sink: PutSink
+}
+
+/** Another node's state of a key, to be merged into ours (V2). */
+export interface MergeOperation {
+  readonly kind: 'merge'
+  readonly rowKey: Buffer
+  readonly row: Buffer
+  /** Check the local copy against its checksum and replace it when damaged (V11). */
+  readonly heal: boolean
+  readonly durable: boolean
+  readonly sink: MergeSink
+}
+
+export type Operation = PutOperation | MergeOperation
+
+/** What a coordinated write left behind. */
+export interface Written {
+  readonly version: Buffer
+  /** A whole merge message, ready for the other replicas; the row is a view of its end. */
+  readonly message: Buffer
+  /** The clock to return to the client: its context and the new dot, nothing more (V5). */
+  readonly context: Buffer
+  /** The dot of the write. */
+  readonly actor: Buffer
+  readonly counter: number
+  /** Live values, tombstones included, that this write replaced. */
+  readonly dropped: number
+  /** The request id was known: this is the dot of its first try. */
+  readonly repeated: boolean
+}
+
+export interface PutSink {
+  /** With the operating system; its sync is running. Peers may be told (V3). */
+  written(result: Written): void
+  /** On disk. Called after `written`, or never when `durable` was not asked for. */
+  durable(): void
+  /** Nothing was applied. `context` is the clock that would let the write in (V8). */
+  refused(code: ErrorCode, context?: Buffer): void
+}
+
+export interface MergeSink {
+  /** `version` is what this replica holds now. */
+  merged(version: Buffer): void
+  durable(): void
+  refused(code: ErrorCode): void
+}

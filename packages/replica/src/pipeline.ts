@@ -1,0 +1,361 @@
+import {
+  type Env,
+  type ErrorCode,
+  InvariantViolation,
+  invariant,
+  limits,
+  type Partition,
+  ShoalError,
+} from '@shoal/kernel'
+import { rowKeyName, segmentOfRowKey } from '@shoal/ring'
+import {
+  type Batch,
+  decodeStoredVersion,
+  encodeStoredVersion,
+  rowVersion,
+  type Store,
+  verifyRow,
+} from '@shoal/storage'
+import type { Actors } from './core/actors.ts'
+import {
+  applyMerge,
+  applyPut,
+  contentHash,
+  createSlot,
+  digestChange,
+  needsRow,
+  type PutSurroundings,
+  type Refusal,
+  type Slot,
+} from './core/apply.ts'
+import type { DigestChange, Digests } from './core/digests.ts'
+import type { RequestMemory } from './core/request-memory.ts'
+import type { Stamps } from './core/stamps.ts'
+import type { VersionCache } from './core/version-cache.ts'
+import { type DigestJournal, rebuildPartition, suspectKey } from './digest-journal.ts'
+import type { Operation, PutOperation, Written } from './operations.ts'
+
+/**
+ * The group pipeline: one read of versions, a merge in memory, one batch, one sync, for everything
+ * that came in while the group before was on its way to the disk.
+ *
+ * One group at a time is held from its first read to its sync. That makes locks on keys needless, and
+ * it makes groups as large as the disk is slow: two groups in flight were measured to halve the rows
+ * for each sync and to gain nothing.
+ */
+export interface PipelineParts {
+  readonly env: Env
+  readonly store: Store
+  readonly partitions: number
+  readonly actors: Actors
+  readonly cache: VersionCache
+  readonly digests: Digests
+  readonly journal: DigestJournal
+  readonly requests: RequestMemory
+  readonly stamps: Stamps
+}
+
+export interface PipelineFigures {
+  groups: number
+  operations: number
+  syncs: number
+  rowsLoaded: number
+  damaged: number
+}
+
+export class Pipeline {
+  readonly #parts: PipelineParts
+  readonly #batch: Batch
+  readonly #surroundings: PutSurroundings
+  readonly #suspect = new Set<Partition>()
+  readonly figures: PipelineFigures = {
+    groups: 0,
+    operations: 0,
+    syncs: 0,
+    rowsLoaded: 0,
+    damaged: 0,
+  }
+  #queue: Operation[] = []
+  #queuedBytes = 0
+  #running = false
+  #scheduled = false
+  #unsynced = false
+  #idle: (() => void)[] = []
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts
+    this.#batch = parts.store.batch()
+    this.#surroundings = {
+      actors: parts.actors,
+      stamp: () => parts.stamps.next(),
+      recall: (request) => parts.requests.recall(request, parts.env.clock.elapsed()),
+    }
+  }
+
+  get depth(): number {
+    return this.#queue.length
+  }
+
+  /** Whether everything that a read can see is also on disk. */
+  get isDurable(): boolean {
+    return !this.#running && !this.#unsynced
+  }
+
+  /** Takes an operation into the next group. Its sink hears of it in a later turn, exactly once. */
+  submit(operation: Operation): void {
+    const size = sizeOf(operation)
+    const full =
+      this.#queue.length >= limits.pipelineOperationsMax ||
+      this.#queuedBytes + size > limits.pipelineBytesMax
+    if (full) {
+      this.#parts.env.nextTurn(() => operation.sink.refused('SHOAL_OVERLOADED'))
+      return
+    }
+    this.#queue.push(operation)
+    this.#queuedBytes += size
+    this.#wake()
+  }
+
+  /** Resolves when every operation submitted so far has ended. */
+  drained(): Promise<void> {
+    if (!this.#running && this.#queue.length === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #wake(): void {
+    if (this.#running || this.#scheduled) return
+    this.#scheduled = true
+    this.#parts.env.nextTurn(() => {
+      this.#scheduled = false
+      this.#running = true
+      this.#runGroup().then(this.#groupEnded, this.#groupFailed)
+    })
+  }
+
+  readonly #groupEnded = (): void => {
+    this.#running = false
+    if (this.#queue.length > 0) return this.#wake()
+    const idle = this.#idle
+    this.#idle = []
+    for (const resolve of idle) resolve()
+  }
+
+  readonly #groupFailed = (reason: Error): void => {
+    // Only a bug or a failed disk comes here: the rest was answered within the group (A3).
+    this.#parts.env.halt(reason)
+  }
+
+  async #runGroup(): Promise<void> {
+    const group = this.#takeGroup()
+    let loaded: Loaded
+    try {
+      loaded = await this.#load(group)
+    } catch (error) {
+      // A read error is an error, never "not found" (V3). The write-only failures stop the node (A3).
+      if (this.#parts.store.failed || error instanceof InvariantViolation) throw error
+      return refuseAll(group, 'SHOAL_STORE_FAILED')
+    }
+    const { slots, distinct } = loaded
+    const results = group.map((operation, index) => this.#apply(slots[index] as Slot, operation))
+    const changed = distinct.filter((slot) => slot.changed)
+    if (changed.length > 0 && !this.#write(changed)) return refuseAll(group, 'SHOAL_STORAGE_FULL')
+    await this.#settle(group, slots, results)
+    for (const partition of this.#suspect) await this.#rebuildDigests(partition)
+  }
+
+  #takeGroup(): Operation[] {
+    let bytes = 0
+    let count = 0
+    for (const operation of this.#queue) {
+      const size = sizeOf(operation)
+      const full = count >= limits.groupOperationsMax || bytes + size > limits.groupBytesMax
+      if (full && count > 0) break
+      count++
+      bytes += size
+    }
+    const group = this.#queue
+    this.#queue = count === group.length ? [] : group.splice(count)
+    this.#queuedBytes -= bytes
+    this.figures.groups++
+    this.figures.operations += count
+    return group
+  }
+
+  async #load(group: readonly Operation[]): Promise<Loaded> {
+    const byKey = new Map<string, Slot>()
+    const unknown: Slot[] = []
+    const slots = group.map(({ rowKey }) => {
+      const text = rowKey.toString('latin1')
+      const known = byKey.get(text)
+      if (known) return known
+      const slot = createSlot(rowKey, this.#parts.partitions, this.#parts.cache.get(rowKey))
+      if (!slot.version) unknown.push(slot)
+      byKey.set(text, slot)
+      return slot
+    })
+    if (unknown.length > 0) await this.#loadVersions(unknown)
+    const wanting = new Set<Slot>()
+    for (let index = 0; index < group.length; index++) {
+      const slot = slots[index] as Slot
+      if (
+        slot.damaged ||
+        needsRow(group[index] as Operation, slot.version, this.#surroundings.recall)
+      ) {
+        wanting.add(slot)
+      }
+    }
+    if (wanting.size > 0) await this.#loadRows([...wanting])
+    return { slots, distinct: [...byKey.values()] }
+  }
+
+  async #loadVersions(slots: readonly Slot[]): Promise<void> {
+    const names = slots.map((slot) => rowKeyName(slot.rowKey))
+    const stored = await this.#parts.store.getMany('versions', names)
+    for (let index = 0; index < slots.length; index++) {
+      const slot = slots[index] as Slot
+      const bytes = stored[index]
+      if (bytes === undefined) continue
+      slot.version = decodeStoredVersion(bytes, slot.token)
+      slot.before = slot.version
+      slot.damaged = slot.version === undefined
+      if (slot.version) this.#parts.cache.set(slot.rowKey, slot.version)
+    }
+  }
+
+  async #loadRows(slots: readonly Slot[]): Promise<void> {
+    this.figures.rowsLoaded += slots.length
+    const rowKeys = slots.map((slot) => slot.rowKey)
+    const rows = await this.#parts.store.getMany('rows', rowKeys)
+    slots.forEach((slot, index) => {
+      slot.row = rows[index]
+      if (!slot.damaged || !slot.row || verifyRow(slot.row, slot.token) !== 'ok') return
+      // The version record is damaged and the row is not: the row has the same version in it.
+      slot.version = rowVersion(slot.row)
+      slot.before = slot.version
+      slot.damaged = false
+      slot.changed = true
+    })
+  }
+
+  #apply(slot: Slot, operation: Operation): Written | Refusal | undefined {
+    if (slot.damaged) {
+      this.figures.damaged++
+      if (operation.kind === 'put' || !operation.heal) return { refused: 'SHOAL_ROW_DAMAGED' }
+      this.#forget(slot)
+    }
+    try {
+      if (operation.kind === 'put') return applyPut(slot, operation, this.#surroundings)
+      this.#parts.stamps.observe(rowVersion(operation.row))
+      return applyMerge(slot, operation, this.#parts.actors)
+    } catch (error) {
+      // Copies that contradict each other (V1). Neither may win; the operation is refused.
+      if (error instanceof ShoalError) return { refused: error.code }
+      throw error
+    }
+  }
+
+  /**
+   * Neither version nor row of a key can be read, and a peer's copy is about to replace them. What this
+   * disk knew is gone, with it perhaps our own last counters (A2) and the key's share of the digest (E1).
+   */
+  #forget(slot: Slot): void {
+    this.#parts.actors.rotate(slot.partition)
+    this.#suspect.add(slot.partition)
+    this.#batch.put('digests', suspectKey(slot.partition), EMPTY)
+    slot.damaged = false
+    slot.row = undefined
+  }
+
+  /** False when the disk is full: then nothing was applied, in memory neither. */
+  #write(changed: readonly Slot[]): boolean {
+    const { store, cache, partitions } = this.#parts
+    const changes: DigestChange[] = []
+    for (const slot of changed) {
+      const { rowKey, row, version, token, partition } = slot
+      invariant(version !== undefined && row !== undefined, 'a change has a version and a row')
+      this.#batch.put('rows', rowKey, row)
+      this.#batch.put('versions', rowKeyName(rowKey), encodeStoredVersion(version, token))
+      const segment = segmentOfRowKey(rowKey, partitions)
+      changes.push({ partition, segment, change: digestChange(slot) })
+    }
+    this.#parts.journal.add(this.#batch, changes)
+    try {
+      store.write(this.#batch)
+    } catch (error) {
+      if (error instanceof ShoalError && error.code === 'SHOAL_STORAGE_FULL') return false
+      throw error
+    } finally {
+      this.#batch.clear()
+    }
+    this.#unsynced = true
+    this.#parts.journal.written(changes)
+    for (const slot of changed) cache.set(slot.rowKey, slot.version as Buffer)
+    return true
+  }
+
+  async #settle(
+    group: readonly Operation[],
+    slots: readonly Slot[],
+    results: readonly (Written | Refusal | undefined)[],
+  ): Promise<void> {
+    let durable: Operation[] | undefined
+    for (let index = 0; index < group.length; index++) {
+      const operation = group[index] as Operation
+      const result = results[index]
+      if (result && 'refused' in result) {
+        operation.sink.refused(result.refused, result.context)
+        continue
+      }
+      if (operation.kind === 'put') this.#tellWritten(operation, result as Written)
+      else operation.sink.merged((slots[index] as Slot).version as Buffer)
+      if (operation.durable) {
+        durable ??= []
+        durable.push(operation)
+      }
+    }
+    if (!durable) return
+    if (this.#unsynced) {
+      await this.#parts.store.sync()
+      this.figures.syncs++
+      this.#unsynced = false
+    }
+    for (const operation of durable) operation.sink.durable()
+  }
+
+  #tellWritten(operation: PutOperation, written: Written): void {
+    if (operation.request && !written.repeated) {
+      const { actor, counter } = written
+      const content = contentHash(operation)
+      const now = this.#parts.env.clock.elapsed()
+      this.#parts.requests.remember(operation.request, { actor, counter, content }, now)
+    }
+    operation.sink.written(written)
+  }
+
+  async #rebuildDigests(partition: Partition): Promise<void> {
+    await rebuildPartition(
+      this.#parts.store,
+      this.#parts.digests,
+      partition,
+      this.#parts.partitions,
+    )
+    this.#unsynced = true
+    this.#suspect.delete(partition)
+  }
+}
+
+interface Loaded {
+  /** One for each operation; operations on one key share theirs. */
+  readonly slots: readonly Slot[]
+  readonly distinct: readonly Slot[]
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function sizeOf(operation: Operation): number {
+  return operation.kind === 'put' ? operation.body.length : operation.row.length
+}
+
+function refuseAll(group: readonly Operation[], code: ErrorCode): void {
+  for (const operation of group) operation.sink.refused(code)
+}

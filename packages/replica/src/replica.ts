@@ -1,0 +1,172 @@
+import { type Env, limits, type Partition } from '@shoal/kernel'
+import { leaveCleanMarker, type Store, takeCleanMarker } from '@shoal/storage'
+import { Actors } from './core/actors.ts'
+import { versionDigest } from './core/apply.ts'
+import { Digests } from './core/digests.ts'
+import { RequestMemory } from './core/request-memory.ts'
+import { Stamps } from './core/stamps.ts'
+import { VersionCache } from './core/version-cache.ts'
+import {
+  type DigestJournal,
+  rebuildPartition,
+  recoverDigests,
+  suspectPartitions,
+} from './digest-journal.ts'
+import { type Listing, type ListingRequest, listKeys } from './listing.ts'
+import type { MergeOperation, PutOperation } from './operations.ts'
+import { Pipeline } from './pipeline.ts'
+import { Reads, type RowSink } from './reads.ts'
+
+export interface ReplicaOptions {
+  readonly env: Env
+  readonly store: Store
+  /** Q, the number of partitions of the ring. */
+  readonly partitions: number
+  /** Bytes of the version cache. Default `limits.versionCacheBytesDefault`. */
+  readonly versionCacheBytes?: number
+}
+
+export interface ReplicaFigures {
+  readonly groups: number
+  readonly operations: number
+  readonly syncs: number
+  readonly rowsLoaded: number
+  readonly damaged: number
+  readonly cacheHits: number
+  readonly cacheMisses: number
+  readonly actorsMinted: number
+  readonly stampsClamped: number
+  readonly queued: number
+}
+
+/** What one node holds. Knows keys, versions and its disk; not that other nodes exist. */
+export class Replica {
+  readonly #store: Store
+  readonly #actors: Actors
+  readonly #cache: VersionCache
+  readonly #digests: Digests
+  readonly #stamps: Stamps
+  readonly #pipeline: Pipeline
+  readonly #reads: Reads
+  readonly #partitions: number
+  /** Whether the last stop was clean, so that actors go on (A2). */
+  readonly wasClean: boolean
+
+  private constructor(parts: Parts) {
+    this.#store = parts.store
+    this.#actors = parts.actors
+    this.#cache = parts.cache
+    this.#digests = parts.digests
+    this.#stamps = parts.stamps
+    this.#pipeline = new Pipeline(parts)
+    this.#reads = new Reads(parts.env, parts.store, parts.cache, () => parts.digests.sequence)
+    this.#partitions = parts.partitions
+    this.wasClean = parts.wasClean
+  }
+
+  /** Takes the clean-shutdown marker, if there is one, and recovers the digests. */
+  static async open(options: ReplicaOptions): Promise<Replica> {
+    const { env, store, partitions } = options
+    const marker = await takeCleanMarker(store)
+    const actors = new Actors(env.random('actors'), marker)
+    const digests = new Digests(partitions)
+    const journal = await recoverDigests(store, digests)
+    for (const partition of await suspectPartitions(store)) {
+      await rebuildPartition(store, digests, partition, partitions)
+    }
+    return new Replica({
+      env,
+      store,
+      partitions,
+      actors,
+      digests,
+      journal,
+      cache: new VersionCache(options.versionCacheBytes ?? limits.versionCacheBytesDefault),
+      requests: new RequestMemory({
+        entries: limits.requestMemoryEntries,
+        age: limits.requestMemoryAge,
+      }),
+      stamps: new Stamps(env.clock),
+      wasClean: marker !== undefined,
+    })
+  }
+
+  /** Coordinates a client write. The caller made sure that this node may: it is a replica (V4). */
+  put(operation: PutOperation): void {
+    this.#pipeline.submit(operation)
+  }
+
+  merge(operation: MergeOperation): void {
+    this.#pipeline.submit(operation)
+  }
+
+  /** What this replica holds of a key, as a row that passed its checksums. */
+  read(rowKey: Buffer, sink: RowSink): void {
+    this.#reads.read(rowKey, sink)
+  }
+
+  /** The version if it is in memory; undefined says nothing about the disk. */
+  cachedVersion(rowKey: Buffer): Buffer | undefined {
+    return this.#cache.get(rowKey)
+  }
+
+  /** Calls back when everything that can be read now is on disk (Q5). */
+  whenDurable(done: () => void, failed: () => void): void {
+    if (this.#pipeline.isDurable) done()
+    else this.#store.sync().then(done, failed)
+  }
+
+  list(request: ListingRequest): Promise<Listing> {
+    return listKeys(this.#store, this.#partitions, request)
+  }
+
+  segmentDigest(partition: Partition, segment: number): bigint {
+    return this.#digests.segment(partition, segment)
+  }
+
+  digestOf(version: Buffer, rowKey: Buffer): Buffer {
+    const digest = Buffer.allocUnsafe(8)
+    digest.writeBigUInt64BE(versionDigest(version, rowKey.readBigUInt64BE(0)))
+    return digest
+  }
+
+  /** Operations waiting for a group or a read: a signal for admission (O3). */
+  get queued(): number {
+    return this.#pipeline.depth + this.#reads.depth
+  }
+
+  figures(): ReplicaFigures {
+    const { groups, operations, syncs, rowsLoaded, damaged } = this.#pipeline.figures
+    return {
+      groups,
+      operations,
+      syncs,
+      rowsLoaded,
+      damaged: damaged + this.#reads.damaged,
+      cacheHits: this.#cache.hits,
+      cacheMisses: this.#cache.misses,
+      actorsMinted: this.#actors.minted,
+      stampsClamped: this.#stamps.clamped,
+      queued: this.queued,
+    }
+  }
+
+  /** Ends what was submitted, then leaves the marker that lets the actors go on (A2). */
+  async close(): Promise<void> {
+    await this.#pipeline.drained()
+    await leaveCleanMarker(this.#store, this.#actors.encode())
+  }
+}
+
+interface Parts {
+  readonly env: Env
+  readonly store: Store
+  readonly partitions: number
+  readonly actors: Actors
+  readonly digests: Digests
+  readonly journal: DigestJournal
+  readonly cache: VersionCache
+  readonly requests: RequestMemory
+  readonly stamps: Stamps
+  readonly wasClean: boolean
+}
