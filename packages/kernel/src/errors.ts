@@ -114,6 +114,7 @@ export const errorCatalogue = {
   SHOAL_STORE_NEWER: entry(0, 'The data directory was written by a newer format', 'never', 'not-applied', 'Start a newer version of Shoal; nothing was changed.'),
   SHOAL_STORE_DAMAGED: entry(0, 'The data directory is damaged', 'never', 'not-applied', 'Run shoal doctor; replace the directory and let the peers refill it. Nothing was overwritten.'),
   SHOAL_STORE_FAILED: entry(0, 'The disk failed on a read, write or sync', 'never', 'unknown', 'Check the disk. The node has stopped and restarts as after a crash.'),
+  SHOAL_STORE_CLOSED: entry(0, 'The store is closed', 'after', 'not-applied', 'Nothing to do: the node is stopping.'),
   SHOAL_ROW_DAMAGED: entry(0, 'A stored row fails its checksum', 'never', 'not-applied', 'The row is asked of another replica and repaired from there.'),
   SHOAL_ROWS_CONTRADICT: entry(0, 'Two copies of a row contradict each other', 'never', 'not-applied', 'A node came back with an older disk under its old identity: replace its data directory.'),
 

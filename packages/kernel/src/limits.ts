@@ -57,6 +57,22 @@ export const limits = {
   /** Sets of down nodes for which the stand-ins are kept. */
   fallbackViewsMax: 8,
 
+  // One store. What RocksDB takes of memory follows from these: docs/formats.md.
+  /** RocksDB's own fixed choice for the rows: two memtables of this size. */
+  storeRowsMemtableBytes: mebibytes(64),
+  /** For all memtables of the versions; half as much again while flushes lag. */
+  storeVersionsMemtableBytes: mebibytes(32),
+  storeSmallMemtableBytes: mebibytes(8),
+  storeRowsCacheBytes: mebibytes(32),
+  storeVersionsCacheBytes: mebibytes(16),
+  storeSmallCacheBytes: mebibytes(1),
+  /** Writes are refused below this much free space, so that a restart can still flush its log. */
+  storeFreeBytesMin: mebibytes(512),
+  storeSample: millis(250),
+  /** A batch object that grew beyond this is replaced when cleared, not reused. */
+  storeBatchBytesKept: mebibytes(1),
+  scanBytesDefault: mebibytes(1),
+
   // One replica.
   groupOperationsMax: 512,
   groupBytesMax: mebibytes(8),
@@ -162,6 +178,12 @@ invariant(
   'default deadlines lie within what a client may ask',
 )
 invariant(limits.groupOperationsMax <= limits.pipelineOperationsMax, 'a group fits its queue')
+invariant(
+  2 * limits.storeRowsMemtableBytes +
+    1.5 * (limits.storeVersionsMemtableBytes + 3 * limits.storeSmallMemtableBytes) <
+    limits.storeFreeBytesMin,
+  'the space kept free holds every memtable that a restart has to flush',
+)
 invariant(limits.listKeysDefault <= limits.listKeysMax, 'the default page is an allowed page')
 invariant(
   limits.contextTokenBytesMax + limits.sessionTokenBytesMax < limits.headerBytesMax,
