@@ -12,7 +12,16 @@
  */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { bin, innerEnvironment, ourNode, readJson, root, run, workspaces } from './lib/house.mjs'
+import {
+  bin,
+  innerEnvironment,
+  interrupted,
+  ourNode,
+  readJson,
+  root,
+  run,
+  workspaces,
+} from './lib/house.mjs'
 import { ensureBuilt, ensureInstalled, PrepareFailed, turbo } from './prepare.mjs'
 
 const parameters = process.argv.slice(2)
@@ -40,7 +49,15 @@ async function codeOf(work) {
   } catch (error) {
     console.error(error instanceof PrepareFailed ? error.message : error)
     return 1
+  } finally {
+    stopIfInterrupted()
   }
+}
+
+function stopIfInterrupted() {
+  if (!interrupted()) return
+  console.log(`stopped by ${interrupted()}`)
+  process.exit(1)
 }
 
 const tool = (path) => run(ourNode(), [join(root, path)], { env: innerEnvironment() })

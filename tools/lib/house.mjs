@@ -48,6 +48,11 @@ const quiet = {
 
 const signalsPassedOn = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
+let interruption
+
+/** The signal that came while `run` passed signals on, if one did: time to stop. */
+export const interrupted = () => interruption
+
 /**
  * Runs a command to its end, passing signals on, and resolves to its exit code. A command ended by
  * a signal counts as 128 + its number, as in a shell.
@@ -65,7 +70,12 @@ export function run(command, parameters, options = {}, onLine = undefined) {
     for (const stream of [child.stdout, child.stderr]) {
       if (stream && onLine) createInterface({ input: stream }).on('line', onLine)
     }
-    const passOn = (signal) => child.kill(signal)
+    // A terminal sends Ctrl-C to the child as well; once is enough.
+    const reachesChild = (signal) => signal === 'SIGINT' && process.stdin.isTTY
+    const passOn = (signal) => {
+      interruption = signal
+      if (!reachesChild(signal)) child.kill(signal)
+    }
     for (const signal of signalsPassedOn) process.on(signal, passOn)
     const done = (settle) => {
       for (const signal of signalsPassedOn) process.off(signal, passOn)
