@@ -1,2 +1,31 @@
-/** @shoal/storage: one node's disk. */
-export { type Batch, type Column, columns, type ScanOptions, type ScanPage, type Store, type StorePressure } from './store.ts'
+/** @shoal/storage: one node's disk, and the form of what lies on it. */
+export { leaveCleanMarker, takeCleanMarker } from './clean-marker.ts'
+export {
+  type BlockPart,
+  encodeRow,
+  rowBlocks,
+  rowByteLength,
+  rowVersion,
+  writeRow,
+} from './row/row.ts'
+export { decodeStoredVersion, encodeStoredVersion } from './row/stored-version.ts'
+export {
+  type DecodedValue,
+  decodeValue,
+  encodeTombstoneBlock,
+  encodeValueBlock,
+  type NewValue,
+  valueBlockByteLength,
+  writeValueBlock,
+} from './row/value-block.ts'
+export { type Damage, verifyRow } from './row/verify.ts'
+export {
+  type Batch,
+  type Column,
+  columns,
+  type ScanOptions,
+  type ScanPage,
+  type Store,
+  type StorePressure,
+} from './store.ts'
+// Withheld: the binding to RocksDB, the layout of files and rows, how syncs are shared.
