@@ -12,16 +12,7 @@
  */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  bin,
-  innerEnvironment,
-  interrupted,
-  ourNode,
-  readJson,
-  root,
-  run,
-  workspaces,
-} from './lib/house.mjs'
+import { interrupted, ourNode, readJson, workspaces } from './lib/house.mjs'
 import { ensureBuilt, ensureInstalled, PrepareFailed, turbo } from './prepare.mjs'
 
 const parameters = process.argv.slice(2)
@@ -60,17 +51,8 @@ function stopIfInterrupted() {
   process.exit(1)
 }
 
-const tool = (path) => run(ourNode(), [join(root, path)], { env: innerEnvironment() })
-
-async function staticChecks() {
-  const env = innerEnvironment()
-  await step('format and lint', () => run(bin('biome'), ['check', '--error-on-warnings'], { env }))
-  await step('tidy', () => tool('tools/tidy.mjs'))
-}
-
-async function arrows() {
-  await step('arrows', () => turbo(['run', 'check:arrows', ...force], { out }))
-}
+/** A check of the whole repository that turbo remembers until a file changes. */
+const check = (name) => turbo(['run', `check:${name}`, ...force], { out })
 
 /**
  * The tests of each package, then those of whole processes, which want the machine for themselves.
@@ -129,9 +111,12 @@ async function main() {
 
   const selected = selectPackages()
   if (selected.length === 0) return { passed: 0, failed: 1 }
-  if (wanted.length === 0) await staticChecks()
+  if (wanted.length === 0) {
+    await step('format and lint', () => check('format'))
+    await step('tidy', () => check('tidy'))
+  }
   await step('types and build', () => ensureBuilt('all', { always: true, force: fresh, out }))
-  if (wanted.length === 0) await arrows()
+  if (wanted.length === 0) await step('arrows', () => check('arrows'))
   if (staticOnly) return { passed: 0, failed: 0 }
 
   await tests(selected)
