@@ -2,9 +2,8 @@
  * Brings a clone to the state its lockfile and sources ask for, and is quick when it is there
  * already. It runs before anything is installed: node's own modules only.
  *
- *     node tools/prepare.mjs               install if needed
- *     node tools/prepare.mjs --build       install if needed, then build everything
- *     node tools/prepare.mjs --installed   note that the lockfile is installed (npm says so)
+ *     node tools/prepare.mjs             install if needed
+ *     node tools/prepare.mjs --build     install if needed, then build everything
  *
  * What was done is remembered in `node_modules/.shoal`: the hash of the installed lockfile, and for
  * each thing built a fingerprint of its sources. The fingerprint is made of paths, sizes and times
@@ -23,6 +22,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import {
   bin,
   filesBelow,
@@ -123,7 +123,25 @@ export class PrepareFailed extends Error {
 
 function isInstalled() {
   try {
-    return readJson(installStamp).lockfile === lockfileHash()
+    if (readJson(installStamp).lockfile === lockfileHash()) return true
+  } catch {
+    // No stamp: npm may have been called by hand.
+  }
+  if (!matchesWhatNpmNoted()) return false
+  noteInstalled()
+  return true
+}
+
+/** npm writes down what it has installed, in the form of the lockfile. */
+function matchesWhatNpmNoted() {
+  try {
+    const installed = readJson(join(root, 'node_modules', '.package-lock.json')).packages
+    const wanted = readJson(lockfile).packages
+    return Object.entries(wanted).every(
+      ([path, entry]) =>
+        path === '' ||
+        (path in installed ? isDeepStrictEqual(installed[path], entry) : entry.optional === true),
+    )
   } catch {
     return false
   }
@@ -224,7 +242,6 @@ function isAlive(pid) {
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function main(parameters) {
-  if (parameters.includes('--installed')) return noteInstalled()
   await ensureInstalled()
   if (parameters.includes('--build')) await ensureBuilt('all', { always: true })
 }

@@ -115,6 +115,21 @@ t.test('another lockfile is installed again', async (t) => {
   t.equal(calls().length, 2)
 })
 
+t.test('what npm installed when called by hand is noticed', async (t) => {
+  const { write, calls, run } = repository(t)
+  const packages = { '': {}, 'node_modules/a': { version: '1.0.0' } }
+  const other = { 'node_modules/b-mac': { version: '1.0.0', optional: true } }
+  write('package-lock.json', JSON.stringify({ packages: { ...packages, ...other } }))
+  write('node_modules/.package-lock.json', JSON.stringify({ packages }))
+  await run('prepare.mjs')
+  t.same(calls(), [])
+
+  packages['node_modules/a'].version = '1.0.1'
+  write('package-lock.json', JSON.stringify({ packages }))
+  await run('prepare.mjs')
+  t.equal(calls().length, 1)
+})
+
 t.test('whatever the build reads makes it stale', async (t) => {
   const { base, write, calls, run } = repository(t)
   await run('start.mjs')
