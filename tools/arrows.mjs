@@ -80,7 +80,8 @@ const packageOf = (module) =>
 
 const isOurs = (module) => module === 'shoal' || module.startsWith('@shoal/')
 
-const isSource = (path) => /^packages\/[^/]+\/(src|bin)\//.test(path)
+/** What ships. A contract is a suite of tests that a package offers, beside its sources. */
+const isSource = (path) => /^packages\/[^/]+\/(src\/(?!contract[./])|bin\/)/.test(path)
 
 /**
  * Each library is named only where the architecture allows it, so that it can be replaced there.

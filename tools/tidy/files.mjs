@@ -45,7 +45,10 @@ export function toFile(path, text) {
 
 function kindOf(path) {
   if (!isCode(path)) return 'document'
-  if (/^(test|loadtest)\/|^packages\/[^/]+\/(test|bench)\//.test(path)) return 'test'
+  if (
+    /^(test|loadtest)\/|^packages\/([^/]+\/(test|bench|src\/contract)|bench)(\/|\.ts$)/.test(path)
+  )
+    return 'test'
   if (/^packages\/[^/]+\/(src|bin)\//.test(path)) return 'source'
   return 'tool'
 }
