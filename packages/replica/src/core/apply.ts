@@ -12,6 +12,7 @@ import {
   liveCount,
   liveHeaderAt,
   overwriteContext,
+  type Put,
   putVersion,
   relate,
   type Stamp,
@@ -20,9 +21,9 @@ import {
 import { type ErrorCode, invariant, type Partition } from '@shoal/kernel'
 import { hash64, partitionOfRowKey } from '@shoal/ring'
 import {
+  type BlockPart,
   decodeValue,
   encodeTombstoneBlock,
-  encodeValueBlock,
   rowBlocks,
   rowByteLength,
   rowVersion,
@@ -142,10 +143,10 @@ export function applyPut(
     expiry: operation.expiry,
   }
   const put = putVersion(slot.version, context, write)
-  const block = encodeBlock(operation, put.header, slot.token)
-  const blocks = kept === 0 ? [block] : placeBlocks(put.version, put.kept, old, block)
+  const part = newPart(operation, put.header, slot.token)
+  const parts = kept === 0 ? [part] : placeParts(put, old, part)
   const dropped = slot.version === undefined ? 0 : liveCount(slot.version) - kept
-  const message = buildMessage(slot, put.version, blocks)
+  const message = buildMessage(slot, put.version, parts)
   take(slot, put.version, message.subarray(mergeHeaderBytes(slot.rowKey.length)))
   return {
     version: put.version,
@@ -306,35 +307,31 @@ function take(slot: Slot, version: Buffer, row: Buffer): void {
   slot.changed = true
 }
 
-function encodeBlock(operation: PutOperation, header: Buffer, token: bigint): Buffer {
+/** A value is encoded where its row is built, so that its body is copied once. */
+function newPart(operation: PutOperation, header: Buffer, token: bigint): BlockPart {
   if (operation.tombstone) return encodeTombstoneBlock(header, token)
   const { contentType, contentEncoding, body } = operation
-  return encodeValueBlock({ header, contentType, contentEncoding, body }, token)
+  return { header, contentType, contentEncoding, body }
 }
 
-/** The new block among those that stay, in the order of the version's dots. */
-function placeBlocks(
-  version: Buffer,
-  kept: readonly number[],
-  old: readonly Buffer[],
-  block: Buffer,
-): Buffer[] {
-  const blocks = kept.map((index) => {
+/** The new value among those that stay, in the order of the version's dots. */
+function placeParts(put: Put, old: readonly Buffer[], part: BlockPart): BlockPart[] {
+  const parts = put.kept.map((index): BlockPart => {
     const survivor = old[index]
     invariant(survivor !== undefined, 'a version and its row have the same values')
     return survivor
   })
-  const place = indexOfDot(version, block, 0)
+  const place = indexOfDot(put.version, put.header, 0)
   invariant(place >= 0, 'a write leaves its own value live')
-  blocks.splice(place, 0, block)
-  return blocks
+  parts.splice(place, 0, part)
+  return parts
 }
 
-function buildMessage(slot: Slot, version: Buffer, blocks: readonly Buffer[]): Buffer {
+function buildMessage(slot: Slot, version: Buffer, parts: readonly BlockPart[]): Buffer {
   const clock = versionClock(version)
   const rowAt = mergeHeaderBytes(slot.rowKey.length)
-  const message = Buffer.allocUnsafe(rowAt + rowByteLength(clock, blocks))
+  const message = Buffer.allocUnsafe(rowAt + rowByteLength(clock, parts))
   writeMergeHeader(message, 0, slot.rowKey)
-  writeRow(message, rowAt, clock, blocks, slot.token)
+  writeRow(message, rowAt, clock, parts, slot.token)
   return message
 }

@@ -1,0 +1,51 @@
+import { createSeededRandom, type Partition } from '@shoal/kernel'
+import t from 'tap'
+import { Actors } from '../src/core/actors.ts'
+
+const one = 1 as Partition
+const two = 2 as Partition
+const create = (kept?: Buffer): Actors => new Actors(createSeededRandom('actors'), kept)
+
+t.test('an actor issues each counter once, over all keys of its partition (A1)', async (t) => {
+  const actors = create()
+  const counters = [1, 2, 3].map(() => actors.next(one).counter)
+  t.same(counters, [1, 2, 3])
+  t.equal(actors.next(two).counter, 1)
+  t.notSame(actors.of(one).id, actors.of(two).id)
+})
+
+t.test(
+  'after a clean stop the counters go on; after any other one the actor is new (A2)',
+  async (t) => {
+    const before = create()
+    before.next(one)
+    before.next(one)
+    const after = create(before.encode())
+    t.same(after.of(one).id, before.of(one).id)
+    t.equal(after.next(one).counter, 3)
+    const random = createSeededRandom('another')
+    const crashed = new Actors(random)
+    t.notSame(crashed.of(one).id, before.of(one).id)
+  },
+)
+
+t.test('a marker that cannot be read is no proof', async (t) => {
+  const marker = create().encode()
+  marker[0] = 99
+  t.equal(create(marker).peek(one), undefined)
+  const odd = create()
+  odd.next(one)
+  t.equal(create(odd.encode().subarray(0, -1)).peek(one), undefined)
+})
+
+t.test(
+  'a rotated actor starts anew under another id, and the old one is never given out again',
+  async (t) => {
+    const actors = create()
+    const { id } = actors.next(one)
+    const rotated = actors.rotate(one)
+    t.notSame(rotated.id, id)
+    t.equal(actors.next(one).counter, 1)
+    t.equal(actors.minted, 2)
+  },
+)
