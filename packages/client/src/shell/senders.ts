@@ -1,0 +1,187 @@
+/** Two ways in which one try travels: alone, or with others of its turn in one batch. */
+import { type Env, limits, type Millis, ShoalError } from '@shoal/kernel'
+import type { Answer } from '../core/answer.ts'
+import { fitsBatch, fromBatch, itemBytes, toBatch } from '../core/batch-codec.ts'
+import { type KeyOperation, type Operation, toRequest } from '../core/operation.ts'
+import type { Node } from './node.ts'
+import type { SessionGate } from './session-gate.ts'
+import type { Exchange, Sink, TransportFailure } from './transport.ts'
+
+/** One try, ready to travel. */
+export interface Parcel {
+  readonly node: Node
+  readonly operation: Operation
+  readonly timeout: Millis
+  readonly session: SessionGate | undefined
+  readonly sink: Sink
+}
+
+export interface Sender {
+  send(parcel: Parcel): Exchange
+}
+
+/** A request of its own for each try. */
+export class SingleSender implements Sender {
+  readonly #authorization: () => string
+
+  /** @param authorization  value of `Authorization`, empty for none */
+  constructor(authorization: () => string) {
+    this.#authorization = authorization
+  }
+
+  send({ node, operation, timeout, session, sink }: Parcel): Exchange {
+    let authorization: string
+    try {
+      authorization = this.#authorization()
+    } catch (cause) {
+      queueMicrotask(() => sink.failed({ kind: 'unsendable', message: 'no token', cause }))
+      return { started: false, cancel: () => undefined }
+    }
+    const go = (token: string, to: Sink): Exchange =>
+      node.send(toRequest(operation, { timeout, session: token, authorization }), to)
+    return session === undefined ? go('', sink) : session.submit(go, sink)
+  }
+}
+
+/**
+ * Gathers what one turn of the event loop sends to the same node and posts it together. Never waits
+ * for more: a batch costs no latency but that of its slowest item.
+ */
+export class BatchSender implements Sender {
+  readonly #env: Env
+  readonly #single: Sender
+  #gathering: Batch[] = []
+
+  constructor(env: Env, single: Sender) {
+    this.#env = env
+    this.#single = single
+  }
+
+  send(parcel: Parcel): Exchange {
+    const { operation } = parcel
+    if (operation.op === 'plain' || !fitsBatch(operation)) return this.#single.send(parcel)
+    const item = new Item(parcel, operation)
+    if (this.#gathering.length === 0) this.#env.nextTurn(() => this.#dispatchAll())
+    const batch = this.#gathering.find((open) => open.takes(item))
+    if (batch !== undefined) batch.add(item)
+    else this.#gathering.push(new Batch(item))
+    return item
+  }
+
+  #dispatchAll(): void {
+    const batches = this.#gathering
+    this.#gathering = []
+    for (const batch of batches) batch.dispatch(this.#single)
+  }
+}
+
+/** One operation's place in a batch. */
+class Item implements Exchange {
+  readonly parcel: Parcel
+  readonly operation: KeyOperation
+  cancelled = false
+  batch: Batch | undefined
+
+  constructor(parcel: Parcel, operation: KeyOperation) {
+    this.parcel = parcel
+    this.operation = operation
+  }
+
+  get started(): boolean {
+    return this.batch?.started ?? false
+  }
+
+  cancel(): void {
+    this.cancelled = true
+    this.batch?.itemCancelled()
+  }
+}
+
+class Batch implements Sink {
+  readonly #first: Parcel
+  #items: Item[]
+  #bytes: number
+  #exchange: Exchange | undefined
+
+  constructor(item: Item) {
+    this.#first = item.parcel
+    this.#items = [item]
+    this.#bytes = itemBytes(item.operation)
+    item.batch = this
+  }
+
+  get started(): boolean {
+    return this.#exchange?.started ?? false
+  }
+
+  /** Items share a request, so they must agree in what the request says once for all. */
+  takes({ parcel, operation }: Item): boolean {
+    const { node, session, timeout } = this.#first
+    return (
+      parcel.node === node &&
+      parcel.session === session &&
+      parcel.timeout === timeout &&
+      this.#items.length < limits.batchOperationsMax &&
+      this.#bytes + itemBytes(operation) <= limits.clientBatchBodyBytesMax
+    )
+  }
+
+  add(item: Item): void {
+    this.#items.push(item)
+    this.#bytes += itemBytes(item.operation)
+    item.batch = this
+  }
+
+  dispatch(single: Sender): void {
+    this.#items = this.#items.filter(({ cancelled }) => !cancelled)
+    const [only] = this.#items
+    if (only === undefined) return
+    // One alone is cheaper, and says more, as a request of its own.
+    this.#exchange =
+      this.#items.length === 1
+        ? single.send({ ...only.parcel, sink: this })
+        : single.send({
+            ...this.#first,
+            operation: toBatch(this.#items.map(({ operation }) => operation)),
+            sink: this,
+          })
+  }
+
+  answered(answer: Answer): void {
+    // A refusal of the whole batch is the answer to each of its items.
+    if (this.#items.length === 1 || answer.status !== 200) {
+      this.#tellAll(() => answer)
+      return
+    }
+    const answers = this.#takeApart(answer)
+    if (answers === undefined) {
+      this.failed({ kind: 'garbled', message: 'the answer to a batch does not fit the batch' })
+      return
+    }
+    this.#tellAll((index) => answers[index] ?? answer)
+  }
+
+  failed(failure: TransportFailure): void {
+    for (const { cancelled, parcel } of this.#items) if (!cancelled) parcel.sink.failed(failure)
+  }
+
+  /** The others still want their answers. */
+  itemCancelled(): void {
+    if (this.#items.every(({ cancelled }) => cancelled)) this.#exchange?.cancel()
+  }
+
+  #tellAll(answerAt: (index: number) => Answer): void {
+    for (const [index, { cancelled, parcel }] of this.#items.entries()) {
+      if (!cancelled) parcel.sink.answered(answerAt(index))
+    }
+  }
+
+  #takeApart(answer: Answer): readonly Answer[] | undefined {
+    try {
+      return fromBatch(answer, this.#items.length)
+    } catch (error) {
+      if (error instanceof ShoalError) return undefined
+      throw error
+    }
+  }
+}
