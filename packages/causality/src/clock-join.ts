@@ -21,8 +21,8 @@ import {
 const ENTRIES_MAX = 0xffff
 
 /**
- * The union of two clocks, canonical. Returns a view of one of them where it contains the other, so the
- * result must not be written to.
+ * The union of two clocks, canonical. Returns a view of one of them where it contains the other, so
+ * the result must not be written to.
  */
 export function joinClocks(a: Buffer, b: Buffer): Buffer {
   const order = compareClocks(a, 0, b, 0)
@@ -33,16 +33,16 @@ export function joinClocks(a: Buffer, b: Buffer): Buffer {
 }
 
 /**
- * The clock and one more event, as a single dot: what a client knows who wrote this event beside values
- * it was not shown (V5). A dot that touches the base of its actor becomes part of it.
+ * The clock and one more event, as a single dot: what a client knows who wrote this event beside
+ * values it was not shown (V5). A dot that touches the base of its actor becomes part of it.
  */
 export function addDot(clock: Buffer, actor: Buffer, counter: number): Buffer {
   return joinClocks(clock, singleClock(actor, counter, counter === 1))
 }
 
 /**
- * The clock and every event of the actor up to the counter: what only the actor itself may claim, since
- * it alone knows that it has seen all of them (V3).
+ * The clock and every event of the actor up to the counter: what only the actor itself may claim,
+ * since it alone knows that it has seen all of them (V3).
  */
 export function raiseBase(clock: Buffer, actor: Buffer, counter: number): Buffer {
   return joinClocks(clock, singleClock(actor, counter, true))
@@ -101,9 +101,9 @@ function writeBases(out: Buffer, a: Buffer, b: Buffer): number {
 }
 
 /**
- * Merges two sorted lists of extras behind the bases already written. An extra that a base covers is
- * dropped; one that touches it raises it. Both lists and the bases ascend by actor, so one pointer into
- * the bases moves along.
+ * Merges two sorted lists of extras behind the bases already written. An extra that a base covers
+ * is dropped; one that touches it raises it. Both lists and the bases ascend by actor, so one
+ * pointer into the bases moves along.
  */
 function writeExtras(out: Buffer, basesEnd: number, a: Buffer, b: Buffer): number {
   let left = CLOCK_HEADER_BYTES + DOT_BYTES * readU16(a, 0)
@@ -177,7 +177,8 @@ export interface Raise {
 
 /** Plans to raise the base of an actor to a counter above all that the clock knows of it. */
 export function planRaise(known: Buffer, actor: Buffer, counter: number): Raise {
-  // Extras are rare here. The join removes those that the new base covers, and leaves nothing to raise.
+  // Extras are rare here. The join removes those that the new base covers, and leaves nothing to
+  // raise.
   const clock = readU16(known, 2) === 0 ? known : raiseBase(known, actor, counter)
   const place = basePlace(clock, actor)
   const replaces = hasBaseAt(clock, place, actor)

@@ -9,22 +9,27 @@ import { compareBytes, equalBytes, hexAt, readU16, readU32, readU64 } from './by
  *   e × (actor 8, counter 8)   ascending:           single events above it
  *
  * The obvious answer, one number per actor, cannot say "this write, but not the one before it", and
- * that is what a client knows whose write landed beside a sibling it was never shown: with such vectors
- * an unseen sibling is overwritten, or a seen one stays. So single dots stand above the base.
+ * that is what a client knows whose write landed beside a sibling it was never shown: with such
+ * vectors an unseen sibling is overwritten, or a seen one stays. So single dots stand above the
+ * base.
  *
- * Counters of an actor run over all keys, so a base may cover counters that other keys used. They never
- * existed here, and covering them is harmless.
+ * Counters of an actor run over all keys, so a base may cover counters that other keys used. They
+ * never existed here, and covering them is harmless.
  *
- * The form is canonical: an extra that touches its base is part of the base, so equal sets have equal
- * bytes. Functions take a buffer and where the clock starts in it. A clock knows its own length, what
- * follows is not looked at; a version starts with its clock and may stand wherever a clock is read.
+ * The form is canonical: an extra that touches its base is part of the base, so equal sets have
+ * equal bytes. Functions take a buffer and where the clock starts in it. A clock knows its own
+ * length, what follows is not looked at; a version starts with its clock and may stand wherever a
+ * clock is read.
  */
 export type ClockOrder = 'equal' | 'before' | 'after' | 'concurrent'
 
 export const ACTOR_BYTES = 8
 export const DOT_BYTES = 16
 export const CLOCK_HEADER_BYTES = 4
-/** Above this a counter is no longer exact as a number. 2^53 − 1 writes take an actor 285 years at 10^6/s. */
+/**
+ * Above this a counter is no longer exact as a number. 2^53 − 1 writes take an actor 285 years at
+ * 10^6/s.
+ */
 export const COUNTER_MAX = Number.MAX_SAFE_INTEGER
 const COUNTER_HIGH_MAX = 0x1f_ffff
 
@@ -131,7 +136,9 @@ export function findActor(
   return upTo > 0 && equalBytes(bytes, last, actor, actorAt, ACTOR_BYTES) ? last : -1
 }
 
-/** How many of `count` sorted 16-byte entries have first `width` bytes not above those of the key. */
+/**
+ * How many of `count` sorted 16-byte entries have first `width` bytes not above those of the key.
+ */
 export function countUpTo(
   bytes: Buffer,
   from: number,
@@ -151,8 +158,8 @@ export function countUpTo(
 }
 
 /**
- * Checks the clock that starts at `at` and must end by `end`: bounds, order, canonical form, limits.
- * Never throws, whatever the bytes.
+ * Checks the clock that starts at `at` and must end by `end`: bounds, order, canonical form,
+ * limits. Never throws, whatever the bytes.
  *
  * @returns  its length in bytes, or in words what is wrong
  */

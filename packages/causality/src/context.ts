@@ -5,7 +5,8 @@ import { TOKEN_FORMAT, type TokenPlace, TokenSeal, type TokenSecrets, tokenError
 
 /**
  * Contexts as clients hold them (V5, V6): `c1.` and base64url of u8 format, clock, check. Bound to
- * cluster, bucket and key. An empty clock is allowed: it is what a read of a key never written answers.
+ * cluster, bucket and key. An empty clock is allowed: it is what a read of a key never written
+ * answers.
  */
 export interface ContextCodec {
   /**

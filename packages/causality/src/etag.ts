@@ -4,7 +4,8 @@ import { sipHash24, sipKey } from './siphash.ts'
 import { HEADER_BYTES, isExpired, isVisible, liveAt } from './version.ts'
 
 /**
- * ETags name what is live, not bytes: a dot stands for one value for ever (V1), so its name will do.
+ * ETags name what is live, not bytes: a dot stands for one value for ever (V1), so its name will
+ * do.
  *
  *   one live dot    "base64url of the dot", 22 characters
  *   several         "n.base64url of a 128-bit hash of the sorted dots", n their number
@@ -72,7 +73,7 @@ export function indexOfEtag(version: Buffer, etag: string, nowMs: number): numbe
  *
  * @param given       as sent, quotes included; `*` stands for any existing value
  * @param etag        as `etagOf` gives it, empty where no value exists
- * @param comparison  `strong` for If-Match, where a weak tag never matches; `weak` for If-None-Match
+ * @param comparison `strong` for If-Match, where a weak tag never matches; `weak` for If-None-Match
  */
 export function matchesEtag(
   given: readonly string[],

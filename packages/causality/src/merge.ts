@@ -17,12 +17,12 @@ import { HEADER_BYTES, liveAt, liveCount } from './version.ts'
 export type Relation = 'same' | 'keep' | 'take' | 'mix'
 
 /**
- * What merging would yield, without doing it:
- * `same` both have equal bytes; `keep` the result is `local`; `take` it is `incoming`; `mix` neither.
+ * What merging would yield, without doing it: `same` both have equal bytes; `keep` the result is
+ * `local`; `take` it is `incoming`; `mix` neither.
  *
- * A wider clock alone is not enough for `keep` or `take`: the wider side may still hold a value that the
- * narrower one knows to be overwritten. Histories that obey the rules never get there, but an answer
- * here must not rest on that.
+ * A wider clock alone is not enough for `keep` or `take`: the wider side may still hold a value
+ * that the narrower one knows to be overwritten. Histories that obey the rules never get there, but
+ * an answer here must not rest on that.
  *
  * @throws SHOAL_ROWS_CONTRADICT  when one dot stands for two values (V1), as far as looked at
  * Cost: about 0.2 µs for one live value and few actors; allocates nothing.
@@ -69,7 +69,10 @@ function holdsDot(version: Buffer, from: Buffer, headerAt: number): boolean {
   return false
 }
 
-/** V1: one dot names one value for ever. A node that came back with an old disk may have broken that. */
+/**
+ * V1: one dot names one value for ever. A node that came back with an old disk may have broken
+ * that.
+ */
 function checkOneValue(a: Buffer, aAt: number, b: Buffer, bAt: number): void {
   const rest = HEADER_BYTES - DOT_BYTES
   if (equalBytes(a, aAt + DOT_BYTES, b, bAt + DOT_BYTES, rest)) return
@@ -91,8 +94,8 @@ export interface Merged {
 /**
  * Merges two states of one key (V2). For `mix`; right for every pair.
  *
- * @throws SHOAL_ROWS_CONTRADICT  when one dot stands for two values, or each side's clock denies every
- *                                value of the other, so that none would be left
+ * @throws SHOAL_ROWS_CONTRADICT when one dot stands for two values, or each side's clock denies
+ *                                every value of the other, so that none would be left
  */
 export function mergeVersions(local: Buffer, incoming: Buffer): Merged {
   const entriesMax = liveCount(local) + liveCount(incoming)
@@ -104,7 +107,10 @@ export function mergeVersions(local: Buffer, incoming: Buffer): Merged {
   if (count === 0) throw contradiction('Each copy takes every value of the other for overwritten')
   invariant(count <= 0xffff, 'the live entries of a version fit their count')
   writeU16(out, countAt, count)
-  return { version: out.subarray(0, end), sources: sources.subarray(0, count) }
+  return {
+    version: out.length === end ? out : out.subarray(0, end),
+    sources: count === entriesMax ? sources : sources.subarray(0, count),
+  }
 }
 
 /** Merges the sorted live entries of both sides. Returns where they end. */

@@ -1,6 +1,13 @@
 import { invariant } from '@shoal/kernel'
-import { compareBytes, copyBytes, writeU16, writeU64 } from './bytes.ts'
-import { ACTOR_BYTES, clockContains, compareClocks, counterOf, emptyClock } from './clock.ts'
+import { compareBytes, copyBytes, equalBytes, writeU16, writeU64 } from './bytes.ts'
+import {
+  ACTOR_BYTES,
+  clockContains,
+  clockLength,
+  compareClocks,
+  counterOf,
+  emptyClock,
+} from './clock.ts'
 import { addDot, isWholeCounter, joinClocks, planRaise, writeRaised } from './clock-join.ts'
 import { type Stamp, writeStamp } from './stamp.ts'
 import {
@@ -41,19 +48,22 @@ export interface Put {
 const NONE_KEPT: readonly number[] = []
 
 /**
- * V3: what a replica's own state becomes when it coordinates a write. Drops the values that the context
- * contains, joins the context into the clock, adds the new dot and raises the base of its own actor.
+ * V3: what a replica's own state becomes when it coordinates a write. Drops the values that the
+ * context contains, joins the context into the clock, adds the new dot and raises the base of its
+ * own actor.
  *
- * The context joins the clock because the write comes after all that the client saw: an older event that
- * arrives later must find itself overwritten. The own base may be raised because this replica made every
- * event of its actor and has forgotten none; an actor that may have forgotten is never used again (A2).
+ * The context joins the clock because the write comes after all that the client saw: an older event
+ * that arrives later must find itself overwritten. The own base may be raised because this replica
+ * made every event of its actor and has forgotten none; an actor that may have forgotten is never
+ * used again (A2).
  *
- * @param local    the state before; undefined when the key was never written here. A failed read is not
- *                 that: a dot minted upon it denies what is already there
- * @param context  clock that the client was shown; undefined for none (pure sibling write). The overwrite
- *                 of V7 passes `local` itself
- * @throws InvariantViolation  when the counter is not above all that local and context know of the actor;
- *                 a caller that meets its own actor ahead takes a new one first (A2, `counterOf`)
+ * @param local    the state before; undefined when the key was never written here. A failed read is
+ *                 not that: a dot minted upon it denies what is already there
+ * @param context clock that the client was shown; undefined for none (pure sibling write). The
+ *                 overwrite of V7 passes `local` itself
+ * @throws InvariantViolation when the counter is not above all that local and context know of the
+ *                 actor; a caller that meets its own actor ahead takes a new one first (A2,
+ *                 `counterOf`)
  * Cost: about 0.3 µs and one allocation when one live value is replaced.
  */
 export function putVersion(
@@ -62,9 +72,12 @@ export function putVersion(
   write: Write,
 ): Put {
   const { actor, counter } = write
-  checkWrite(local, context, write)
-  const raise = planRaise(knownBefore(local, context), actor, counter)
-  const kept = local === undefined ? NONE_KEPT : survivors(local, context)
+  // A client that writes upon what it read last brings the clock that is here: all is replaced.
+  const replaces = local !== undefined && context !== undefined && startsAlike(local, context)
+  const shown = replaces ? local : context
+  checkWrite(local, shown, write)
+  const raise = planRaise(knownBefore(local, shown), actor, counter)
+  const kept = local === undefined ? NONE_KEPT : survivors(local, shown)
   const end = raise.length + 2 + HEADER_BYTES * (kept.length + 1)
   const version = Buffer.allocUnsafe(end)
   writeRaised(version, raise, actor, counter)
@@ -75,25 +88,30 @@ export function putVersion(
 }
 
 /**
- * The context of a blind write in a bucket with `blindWrites = overwrite` (V7): all that this replica
- * knows. The version itself, since it starts with its clock; undefined when there is none.
+ * The context of a blind write in a bucket with `blindWrites = overwrite` (V7): all that this
+ * replica knows. The version itself, since it starts with its clock; undefined when there is none.
  */
 export const overwriteContext = (local: Buffer | undefined): Buffer | undefined => local
 
 /**
- * What a write answers (V5): the context that the client gave, and the new dot. Never the clock of the
- * merged state where values were kept beside the new one: the client has not seen them, and its next
- * write would silently drop them.
+ * What a write answers (V5): the context that the client gave, and the new dot. Never the clock of
+ * the merged state where values were kept beside the new one: the client has not seen them, and its
+ * next write would silently drop them.
  *
- * Where nothing was kept, the clock of the new state says the same in fewer bytes: every event it knows
- * was overwritten by something the context contained. Without this shortcut a client that only writes
- * would see its context grow by 16 bytes with every write.
+ * Where nothing was kept, the clock of the new state says the same in fewer bytes: every event it
+ * knows was overwritten by something the context contained. Without this shortcut a client that
+ * only writes would see its context grow by 16 bytes with every write.
  *
  * @param context  as given to `putVersion`
  */
 export function answerContext(context: Buffer | undefined, put: Put, write: Write): Buffer {
   if (put.kept.length === 0) return versionClock(put.version)
   return addDot(context ?? emptyClock, write.actor, write.counter)
+}
+
+/** Whether both begin with the same clock, byte for byte. */
+function startsAlike(local: Buffer, context: Buffer): boolean {
+  return local === context || equalBytes(local, 0, context, 0, clockLength(local))
 }
 
 function checkWrite(local: Buffer | undefined, context: Buffer | undefined, write: Write): void {
@@ -124,15 +142,13 @@ function knownBefore(local: Buffer | undefined, context: Buffer | undefined): Bu
 
 /** Indices of the live entries that the context does not contain. */
 function survivors(local: Buffer, context: Buffer | undefined): readonly number[] {
-  const count = liveCount(local)
   if (context === local) return NONE_KEPT
-  if (context === undefined) return Array.from({ length: count }, (_none, index) => index)
-  let kept = NONE_KEPT as number[]
+  const kept: number[] = []
   const from = liveAt(local)
+  const count = liveCount(local)
   for (let index = 0; index < count; index++) {
-    if (clockContains(context, 0, local, from + HEADER_BYTES * index)) continue
-    if (kept === NONE_KEPT) kept = []
-    kept.push(index)
+    const header = from + HEADER_BYTES * index
+    if (context === undefined || !clockContains(context, 0, local, header)) kept.push(index)
   }
   return kept
 }

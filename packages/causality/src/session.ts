@@ -7,13 +7,13 @@ import { SIPHASH_BYTES, sipHash24, sipKey } from './siphash.ts'
 import { TOKEN_FORMAT, type TokenPlace, TokenSeal, type TokenSecrets } from './token.ts'
 
 /**
- * A session remembers what a client has seen and written (S1), so that any node can refuse to answer
- * with less. It travels with the client as `s1.` and base64url of
+ * A session remembers what a client has seen and written (S1), so that any node can refuse to
+ * answer with less. It travels with the client as `s1.` and base64url of
  *
  *   u8 format, u16 n, n × (row token 8, u16 length, clock), check
  *
- * bound to the cluster. Newest entry last. Where the token would grow beyond its limit the oldest keys
- * leave: for them the session forgets, and reads may go back in time.
+ * bound to the cluster. Newest entry last. Where the token would grow beyond its limit the oldest
+ * keys leave: for them the session forgets, and reads may go back in time.
  */
 export interface Session {
   readonly entries: readonly SessionEntry[]

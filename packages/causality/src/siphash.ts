@@ -4,8 +4,9 @@ import { byteAt } from './bytes.ts'
 /**
  * SipHash-2-4: a keyed 64-bit hash for short inputs. Without the key nobody can make an input fit.
  *
- * Written with 32-bit halves, since numbers hold no 64-bit integers and BigInt is twenty times slower.
- * Source: Aumasson and Bernstein, SipHash: a fast short-input PRF, 2012; its published test vectors.
+ * Written with 32-bit halves, since numbers hold no 64-bit integers and BigInt is twenty times
+ * slower. Source: Aumasson and Bernstein, SipHash: a fast short-input PRF, 2012; its published test
+ * vectors.
  */
 export const SIPHASH_KEY_BYTES = 16
 export const SIPHASH_BYTES = 8
@@ -33,8 +34,8 @@ function partialWord(bytes: Buffer, at: number, count: number): number {
 }
 
 /**
- * Hashes bytes `from` to `to` and writes the 8 bytes of the hash, in their published order, to `out`.
- * The output may overlap the input. Cost: about 0.3 µs for 60 bytes.
+ * Hashes bytes `from` to `to` and writes the 8 bytes of the hash, in their published order, to
+ * `out`. The output may overlap the input. Cost: about 0.3 µs for 60 bytes.
  *
  * One long function on purpose: eight halves of state cannot be handed to a round and back without
  * allocating, and the round stands here once.

@@ -2,13 +2,14 @@ import { invariant, limits, type Millis, millis } from '@shoal/kernel'
 import { byteAt, readU32, writeU32 } from './bytes.ts'
 
 /**
- * A hybrid logical clock (V12): 48 bits of Unix milliseconds, 16 bits of counter. Stamps of one node
- * strictly rise, even where its wall clock stands still or goes back, and follow every stamp it has
- * seen. They are for people (`Last-Modified`) and for buckets with `lww`; they never order anything
- * else, because a wall clock that is wrong by an hour would then discard an hour of writes.
+ * A hybrid logical clock (V12): 48 bits of Unix milliseconds, 16 bits of counter. Stamps of one
+ * node strictly rise, even where its wall clock stands still or goes back, and follow every stamp
+ * it has seen. They are for people (`Last-Modified`) and for buckets with `lww`; they never order
+ * anything else, because a wall clock that is wrong by an hour would then discard an hour of
+ * writes.
  *
- * Held as two unsigned 32-bit halves, since 64 bits are exact neither as a number nor cheap as a BigInt.
- * Source: Kulkarni et al., Logical Physical Clocks, 2014.
+ * Held as two unsigned 32-bit halves, since 64 bits are exact neither as a number nor cheap as a
+ * BigInt. Source: Kulkarni et al., Logical Physical Clocks, 2014.
  */
 export interface Stamp {
   /** Upper 32 bits of the 48-bit milliseconds. */
@@ -37,9 +38,9 @@ function successor({ hi, lo }: Stamp): Stamp {
 }
 
 /**
- * What a node remembers after it saw a stamp of a peer: the later of the two, but never more than 60 s
- * ahead of its own wall clock, so that one wrong clock does not push all others into the future (V12).
- * The stamp stored with the value stays as it is (V1).
+ * What a node remembers after it saw a stamp of a peer: the later of the two, but never more than
+ * 60 s ahead of its own wall clock, so that one wrong clock does not push all others into the
+ * future (V12). The stamp stored with the value stays as it is (V1).
  *
  * @returns  `clamped` when the peer was too far ahead; worth a metric
  */
@@ -60,7 +61,10 @@ export const isStampAhead = (stamp: Stamp, wallMs: number): boolean =>
 /** Below 0, 0 or above 0. */
 export const compareStamps = (a: Stamp, b: Stamp): number => a.hi - b.hi || a.lo - b.lo
 
-/** The first stamp of a millisecond. A fraction is cut; times before 1970 or beyond 48 bits are clamped. */
+/**
+ * The first stamp of a millisecond. A fraction is cut; times before 1970 or beyond 48 bits are
+ * clamped.
+ */
 export function stampOfMillis(wallMs: number): Stamp {
   invariant(!Number.isNaN(wallMs), 'a wall clock shows a number')
   const whole = Math.min(MILLIS_MAX, Math.max(0, Math.floor(wallMs)))

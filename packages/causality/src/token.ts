@@ -7,9 +7,9 @@ import { SIPHASH_BYTES, type SipKey, sipHash24, sipKey } from './siphash.ts'
  *
  *   u8 format = 1, body, 8-byte check
  *
- * The check is keyed and covers the body and what the token is bound to: the cluster and, for a context,
- * the key. The binding itself is not in the token. Without it a clock of another key would be believed,
- * and every honest write that this clock happens to cover would vanish (V6).
+ * The check is keyed and covers the body and what the token is bound to: the cluster and, for a
+ * context, the key. The binding itself is not in the token. Without it a clock of another key would
+ * be believed, and every honest write that this clock happens to cover would vanish (V6).
  */
 export interface TokenSecrets {
   /** 16 bytes, the same on every node of the cluster. */

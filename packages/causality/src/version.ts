@@ -13,9 +13,9 @@ import {
 import { readStamp, STAMP_BYTES, type Stamp, stampMillisAt } from './stamp.ts'
 
 /**
- * A version is the state of one key without its values: the clock of all that is known, and one header
- * for each value that is live. A tombstone is a live value too: it is what remembers that a delete
- * happened.
+ * A version is the state of one key without its values: the clock of all that is known, and one
+ * header for each value that is live. A tombstone is a live value too: it is what remembers that a
+ * delete happened.
  *
  *   clock, u16 l, l × live header, ascending by dot
  *   live header: dot 16, flags 1 (bit 0: tombstone), stamp 8, request 8, expiry 8
@@ -39,7 +39,9 @@ export const liveAt = (version: Buffer): number => clockLength(version) + 2
 
 export const liveCount = (version: Buffer): number => readU16(version, clockLength(version))
 
-/** Where live header `index` starts, which is also where its dot is. Not checked against the count. */
+/**
+ * Where live header `index` starts, which is also where its dot is. Not checked against the count.
+ */
 export const liveHeaderAt = (version: Buffer, index: number): number =>
   liveAt(version) + HEADER_BYTES * index
 
@@ -137,7 +139,9 @@ export function validateVersion(bytes: Buffer): string | undefined {
   return undefined
 }
 
-/** What is wrong with the 41 bytes of a live header, or undefined. The caller has checked bounds. */
+/**
+ * What is wrong with the 41 bytes of a live header, or undefined. The caller has checked bounds.
+ */
 export function headerReason(bytes: Buffer, headerAt: number): string | undefined {
   if (!isCounter(bytes, headerAt + 8)) return 'a counter outside 1 to 2^53 - 1'
   if ((byteAt(bytes, flagsAt(headerAt)) & ~TOMBSTONE) !== 0) return 'unknown flags'

@@ -55,6 +55,9 @@ t.test('a value that expires leaves the tag', async (t) => {
   t.match(etagOf(version, NOW - 1), /^"2\./)
   t.equal(etagOf(version, NOW), tagOf(two))
   t.equal(etagOf(versionOf([one, { ...value, expiry: NOW }]), NOW), '')
+  const others = versionOf([two, value], [three, value])
+  const withExpired = versionOf([one, { ...value, expiry: NOW }], [two, value], [three, value])
+  t.equal(etagOf(withExpired, NOW), etagOf(others, NOW))
 })
 
 t.test('tags are equal exactly when what is live is', async (t) => {

@@ -107,7 +107,8 @@ t.test('concurrent values become siblings, on both sides the same', async (t) =>
 })
 
 t.test('a wider clock alone does not decide', async (t) => {
-  // The incoming clock covers all of ours, yet it still holds a value that we know to be overwritten.
+  // The incoming clock covers all of ours, yet it still holds a value that we know to be
+  // overwritten.
   const local = state(upTo(A, 2), dot(A, 2))
   const incoming = state([...upTo(A, 2), dot(B, 1)], dot(A, 1), dot(B, 1))
   t.equal(relate(local, incoming), 'mix')

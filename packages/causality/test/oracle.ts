@@ -1,6 +1,6 @@
 /**
- * The slow, obviously right form of everything the package does in place: a clock is the set of all its
- * dots, written out one by one, and a version is such a set with a map of what is live.
+ * The slow, obviously right form of everything the package does in place: a clock is the set of all
+ * its dots, written out one by one, and a version is such a set with a map of what is live.
  */
 export type Dot = `${string}:${number}`
 

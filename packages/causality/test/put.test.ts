@@ -7,6 +7,7 @@ import {
   counterOf,
   emptyClock,
   HEADER_BYTES,
+  isTombstone,
   liveCount,
   liveHeaderAt,
   overwriteContext,
@@ -116,6 +117,25 @@ t.test('an older event that arrives after the write finds itself overwritten', a
   const put = putVersion(undefined, versionClock(older), writeOf(B, 4))
   t.equal(relate(put.version, older), 'keep')
 })
+
+t.test(
+  'a delete drops what its context contains, a concurrent value survives it (D1)',
+  async (t) => {
+    const dots = [dot(A, 1), dot(B, 1)]
+    const values = dots.map((of) => [of, { ...headerOf(of), tombstone: false }] as const)
+    const local = encodeVersion({ seen: new Set(dots), live: new Map(values) })
+    const put = putVersion(local, encodeClock(new Set([dot(A, 1)])), {
+      ...writeOf(C, 1),
+      tombstone: true,
+    })
+    t.same(put.kept, [1])
+    t.notOk(isTombstone(put.version, liveHeaderAt(put.version, 0)))
+    t.ok(
+      isTombstone(put.version, liveHeaderAt(put.version, 1)),
+      'and its tombstone stays beside it',
+    )
+  },
+)
 
 t.test('the new value takes its place among kept siblings', async (t) => {
   const local = stateOf([dot(A, 3), dot(C, 2)], dot(A, 3), dot(C, 2))

@@ -59,7 +59,7 @@ t.test('a session comes back from its token, in order', async (t) => {
   )
 })
 
-t.test('what a session knows of a key grows, and the key becomes its newest', async (t) => {
+t.test('what a session knows of a key grows, and the key becomes its newest (S1)', async (t) => {
   const one = upTo(ACTORS[1]!, 2)
   const other = [dot(ACTORS[3]!, 4)]
   const session = sessionOf([1, clockOf(...one)], [2, clockOf(...one)], [1, clockOf(...other)])

@@ -22,7 +22,7 @@ import {
   versionClock,
   visibleCount,
 } from '../src/index.ts'
-import { ACTORS, headerOf, holds, SEED, someState } from './arbitraries.ts'
+import { ACTORS, holds, SEED, someState } from './arbitraries.ts'
 import {
   byDot,
   type Dot,
@@ -113,13 +113,13 @@ t.test('a tombstone beside a value reads as the value', async (t) => {
   t.notOk(isDeleted(version, NOW))
 })
 
-t.test('a value has expired from its very millisecond on', async (t) => {
+t.test('a value has expired from its very millisecond on (D2)', async (t) => {
   const version = encodeVersion(stateOf([one, expiring]))
   t.notOk(isDeleted(version, NOW - 1))
   t.ok(isDeleted(version, NOW))
 })
 
-t.test('a request is found by its hash, and a dot by its bytes', async (t) => {
+t.test('a request is found by its hash (V10), and a dot by its bytes', async (t) => {
   const version = encodeVersion(
     stateOf([one, value], [two, { ...value, request: '00000000000000bb' }]),
   )
@@ -204,8 +204,4 @@ t.test('validation never throws on garbage', async (t) => {
     { ...runs, numRuns: 4_000 },
   )
   t.ok(refused > 2_000, `${refused} refused`)
-})
-
-t.test('headers of the tests are functions of their dots', async (t) => {
-  t.same(headerOf(one), headerOf(one))
 })
