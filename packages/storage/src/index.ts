@@ -1,5 +1,14 @@
 /** @shoal/storage: one node's disk, and the form of what lies on it. */
 export { leaveCleanMarker, takeCleanMarker } from './clean-marker.ts'
+export type { MemoryCrash, MemoryDisk } from './memory/memory-disk.ts'
+export {
+  createMemoryDisk,
+  createMemoryStore,
+  type MemoryStore,
+  type MemoryStoreOptions,
+} from './memory/memory-store.ts'
+export { ownsException } from './rocksdb/binding.ts'
+export { openRocksStore, type RocksStoreOptions } from './rocksdb/rocks-store.ts'
 export {
   type BlockPart,
   encodeRow,
