@@ -1,2 +1,14 @@
 /** @shoal/transport: questions and answers between nodes. */
-export type { AnswerSink, IncomingQuestion, Peers, PeerStatus, Question } from './peers.ts'
+
+export { type Faults, noFaults } from './memory/direction.ts'
+export { createMemoryNetwork, type MemoryNetwork, type MemoryNode } from './memory/network.ts'
+export type { AnswerSink, IncomingQuestion, PeerStatus, Peers, Question } from './peers.ts'
+export { upgradeProtocol } from './socket/dial.ts'
+export { createPeers } from './socket/network-peers.ts'
+export type {
+  Member,
+  NetworkPeers,
+  PeersOptions,
+  RingOfPeers,
+  TransportEvent,
+} from './socket/options.ts'

@@ -1,17 +1,21 @@
 import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
 
 /**
- * The Peers port: questions and answers between nodes, by node id. Delivery is at most once (Q9): nothing
- * here retries. Messages are opaque: a kind and bytes; what they mean is written in @shoal/wire.
+ * The Peers port: questions and answers between nodes, by node id. Delivery is at most once (Q9):
+ * nothing here retries. Messages are opaque: a kind and bytes; what they mean is written in
+ * @shoal/wire.
  */
 export interface Peers {
   /**
-   * Asks one peer. Everything asked in one turn of the event loop leaves in one socket write, so `body` is copied before the
-   * turn ends and must not be changed before. Exactly one of `sink.answered` (the last one with
-   * `more` false) or `sink.failed` ends the question, never from inside this call.
+   * Asks one peer. Everything asked in one turn of the event loop leaves in one socket write, so
+   * `body` is copied before the turn ends and must not be changed before. Exactly one of
+   * `sink.answered` (the last one with `more` false) or `sink.failed` ends the question, never from
+   * inside this call.
    *
-   * @param tag   returned to the sink unchanged; lets one sink object serve all replicas of a request
-   * @param timeout  when the answer is no longer of use; travels along, so the peer may drop work that is too late
+   * @param tag   returned to the sink unchanged; lets one sink object serve all replicas of a
+   *   request
+   * @param timeout  when the answer is no longer of use; travels along, so the peer may drop work
+   *   that is too late
    */
   ask(question: Question, sink: AnswerSink): void
   /** Who answers the questions of others. Set once, before `start`. */
@@ -23,7 +27,9 @@ export interface Peers {
   status(): readonly PeerStatus[]
   /** Dials all peers and keeps dialling. */
   start(): Promise<void>
-  /** Refuses new questions, lets those in flight end until the deadline, then closes every channel. */
+  /**
+   * Refuses new questions, lets those in flight end until the deadline, then closes every channel.
+   */
   stop(deadline: Millis): Promise<void>
 }
 
@@ -36,9 +42,15 @@ export interface Question {
 }
 
 export interface AnswerSink {
-  /** `body` is a view of the receive buffer: it stays valid, but keeping it keeps up to 64 KiB alive. */
+  /**
+   * `body` is a view of the receive buffer: it stays valid, but keeping it keeps up to 64 KiB
+   * alive.
+   */
   answered(tag: number, kind: number, body: Buffer, more: boolean): void
-  /** SHOAL_PEER_UNREACHABLE, SHOAL_PEER_BUSY: it never left. SHOAL_PEER_LOST, SHOAL_PEER_TIMEOUT: it may have been done. */
+  /**
+   * SHOAL_PEER_UNREACHABLE, SHOAL_PEER_BUSY: it never left. SHOAL_PEER_LOST, SHOAL_PEER_TIMEOUT: it
+   * may have been done.
+   */
   failed(tag: number, code: ErrorCode): void
 }
 
@@ -50,7 +62,10 @@ export interface IncomingQuestion {
   readonly epoch: number
   /** On this node's elapsed clock: after this nobody listens any more. */
   readonly deadline: Millis
-  /** May be called several times with `more` true, then once without. Answers after the channel closed are dropped. */
+  /**
+   * May be called several times with `more` true, then once without. Answers after the channel
+   * closed are dropped.
+   */
   answer(kind: number, body: Uint8Array, more?: boolean): void
 }
 

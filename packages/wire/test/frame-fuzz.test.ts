@@ -70,7 +70,10 @@ t.test('a truncated stream hands on only whole frames', (t) => {
   t.end()
 })
 
-/** However the bytes look: no exception, nothing beyond the bound, the same result however they are cut. */
+/**
+ * However the bytes look: no exception, nothing beyond the bound, the same result however they are
+ * cut.
+ */
 function standsUp(bytes: Buffer, places: readonly number[]): boolean {
   const bound = 512
   const whole = decode([bytes], bound)

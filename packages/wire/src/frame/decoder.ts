@@ -13,14 +13,16 @@ const SHORTEST = headerBytes - lengthBytes
 /**
  * Cuts a stream of bytes into frames.
  *
- * A frame that lies inside one chunk is handed on as a view of that chunk; one that straddles chunks is
- * copied once, into a buffer of the announced length. A length is believed only after it was
- * compared with the bound, so nobody can make this allocate more than one frame.
+ * A frame that lies inside one chunk is handed on as a view of that chunk; one that straddles
+ * chunks is copied once, into a buffer of the announced length. A length is believed only after it
+ * was compared with the bound, so nobody can make this allocate more than one frame.
  *
  * The first malformed frame ends the stream: there is no way to find the next one behind it.
  */
 export class FrameDecoder {
-  /** May change between frames, and inside a call of the handler: a channel opens with small frames. */
+  /**
+   * May change between frames, and inside a call of the handler: a channel opens with small frames.
+   */
   handler: FrameHandler
   /** The largest frame accepted, its length field included. May change like the handler. */
   bound: number
@@ -145,7 +147,10 @@ export class FrameDecoder {
   }
 }
 
-/** The caller has checked that four bytes are there. Several times faster than the checked method of Buffer. */
+/**
+ * The caller has checked that four bytes are there. Several times faster than the checked method of
+ * Buffer.
+ */
 function readU32(bytes: Buffer, at: number): number {
   return (
     (((bytes[at] as number) << 24) |

@@ -53,7 +53,10 @@ export const questionHeaderBytes = 18
 /** The largest body that fits one frame of a channel. */
 export const frameBodyBytesMax: number = limits.peerFrameBytesMax - questionHeaderBytes
 
-/** Where the body of a frame of this type begins, counted after the length field. 0 for an unknown type. */
+/**
+ * Where the body of a frame of this type begins, counted after the length field. 0 for an unknown
+ * type.
+ */
 export function bodyOffset(type: number): number {
   if (type === frameTypes.question) return questionHeaderBytes - lengthBytes
   if (type >= frameTypes.answer && type <= frameTypes.goodbye) return headerBytes - lengthBytes

@@ -8,13 +8,13 @@ import { ByteReader, ByteWriter, malformed } from '../bytes.ts'
  * D  open                 versions, node id, nonce, uptime
  * A  open
  * D  proof                knows the secret, over both opens
- * A  proof, hello         knows it too; run, cluster, ring, features. Nothing of this before D's proof.
+ * A  proof, hello         knows it too; run, cluster, ring, features, now that D has proven
  * D  hello, ready         D agrees; a D that does not sends `refused` in place of `ready`
  * A  ready                the channel is up
  * ```
  *
- * Either side may send `refused` with a code and words at any step, and closes. The dialler proves first,
- * so that a stranger who connects gets nothing to guess the secret against. The secret never
+ * Either side may send `refused` with a code and words at any step, and closes. The dialler proves
+ * first, so that a stranger who connects gets nothing to guess the secret against. The secret never
  * travels; roles in the proofs keep one from being mirrored back.
  */
 
@@ -62,7 +62,9 @@ export interface RingSummary {
 
 /** Agreement to the channel. */
 export interface Ready {
-  /** The channel this side last had with the peer, or no bytes: tells a lost channel from a race. */
+  /**
+   * The channel this side last had with the peer, or no bytes: tells a lost channel from a race.
+   */
   readonly lastChannel: Uint8Array
 }
 
@@ -167,7 +169,9 @@ function short(text: string, charsMax: number, what: string): string {
   return printable(text)
 }
 
-/** What a peer says goes into logs and onto terminals: it must not move a cursor or forge a line. */
+/**
+ * What a peer says goes into logs and onto terminals: it must not move a cursor or forge a line.
+ */
 function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, ' ')
 }

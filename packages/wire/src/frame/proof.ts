@@ -11,8 +11,8 @@ export interface Opening {
 export type Role = 'dialler' | 'acceptor'
 
 /**
- * Shows knowledge of the cluster secret without telling it: HMAC-SHA256 over the role and both opens.
- * It holds for this connection only, because both sides put a fresh nonce into their open.
+ * Shows knowledge of the cluster secret without telling it: HMAC-SHA256 over the role and both
+ * opens. It holds for this connection only, because both sides put a fresh nonce into their open.
  */
 export function prove(secret: Uint8Array, role: Role, opening: Opening): Buffer {
   const transcript = new ByteWriter()

@@ -16,10 +16,10 @@ const LARGEST_BUFFER = kibibytes(256)
 const NOTHING = new Uint8Array(0)
 
 /**
- * Collects the frames that leave for one peer in one turn. Frames are written straight into one buffer,
- * which is used again for the next turn when the kernel has taken all of it; so the usual turn
- * costs one copy and no allocation. What no longer fits goes into a second, larger buffer, never
- * through a copy of the first.
+ * Collects the frames that leave for one peer in one turn. Frames are written straight into one
+ * buffer, which is used again for the next turn when the kernel has taken all of it; so the usual
+ * turn costs one copy and no allocation. What no longer fits goes into a second, larger buffer,
+ * never through a copy of the first.
  */
 export class FrameWriter {
   #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER)
@@ -36,8 +36,8 @@ export class FrameWriter {
 
   /**
    * @param timeout  milliseconds, a whole number below 2^32
-   * @param body  at most `frameBodyBytesMax`; from `referencedBodyBytesMin` on it is not copied and must
-   *              never change
+   * @param body  at most `frameBodyBytesMax`; from `referencedBodyBytesMin` on it is not copied and
+   *              must never change
    */
   question(kind: number, id: number, epoch: number, timeout: number, body: Uint8Array): void {
     const at = this.#header(frameTypes.question, kind, id, questionHeaderBytes, body)
@@ -54,7 +54,8 @@ export class FrameWriter {
   }
 
   /**
-   * What is to be written now, in order. To be followed by `taken` or `handedOver` before the next frame.
+   * What is to be written now, in order. To be followed by `taken` or `handedOver` before the next
+   * frame.
    */
   pieces(): readonly Uint8Array[] {
     this.#seal()
