@@ -17,11 +17,12 @@ export const bin = (name) => join(binFolder, name)
 
 /**
  * The node that our programs run on: the one that came as a package, where the platform has one,
- * else the one running now. npm puts the same one first in the PATH of its scripts, but only if it
- * was there when npm started, which on the first run in a fresh clone it was not.
+ * else the one running now. npm puts the same one first in the PATH of its scripts, but not on the
+ * first run in a fresh clone, and npm 10 never.
  */
 export function ourNode() {
-  const packaged = bin('node')
+  const name = `node-${process.platform}-${process.arch}`
+  const packaged = join(root, 'node_modules', name, 'bin', 'node')
   return existsSync(packaged) ? packaged : process.execPath
 }
 
@@ -36,7 +37,7 @@ export function outerEnvironment() {
 /** The environment of our programs: the installed commands, and so our node, come first. */
 export function innerEnvironment(extra = {}) {
   const { PATH } = outerEnvironment()
-  return { ...process.env, ...quiet, ...extra, PATH: `${binFolder}:${PATH}` }
+  return { ...process.env, ...quiet, ...extra, PATH: `${binFolder}:${dirname(ourNode())}:${PATH}` }
 }
 
 const quiet = {
