@@ -1,4 +1,4 @@
-import { type ErrorCode, invariant, type Millis, millis, ShoalError } from '@shoal/kernel'
+import { type ErrorCode, invariant, type Millis, ShoalError } from '@shoal/kernel'
 import type { MergeSink } from '@shoal/replica'
 import { answerKinds, decodeRefusal, questionKinds } from '@shoal/wire'
 import { bit, countOf } from './core/judge.ts'
@@ -11,7 +11,7 @@ import {
   type WriteState,
 } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
-import type { Desk } from './desk.ts'
+import { type Desk, timeLeft } from './desk.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import { mergeMessage } from './repair.ts'
@@ -112,7 +112,7 @@ export class Confirmation implements PeerSink, MergeSink, DeadlineEntry {
     const { progress, deadline } = this.#plan
     const to = progress.nodes[candidate]
     invariant(to !== undefined, 'a candidate has a node')
-    const timeout = millis(Math.max(1, deadline - this.#desk.env.clock.elapsed()))
+    const timeout = timeLeft(this.#desk, deadline)
     this.#desk.peers.ask({ to, kind: questionKinds.merge, body, timeout, tag: candidate }, this)
   }
 

@@ -1,5 +1,5 @@
 import type { ContextCodec, SessionCodec } from '@shoal/causality'
-import type { Env, NodeId } from '@shoal/kernel'
+import { type Env, type Millis, millis, type NodeId } from '@shoal/kernel'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import type { Deadlines } from './deadlines.ts'
@@ -61,4 +61,11 @@ export function createFigures(): Figures {
     lostWrites: 0,
     preconditionsFailed: 0,
   }
+}
+
+/** A peer is waited for a little longer than the request, so that the request's own deadline ends it. */
+const GRACE_MS = 50
+
+export function timeLeft(desk: Desk, deadline: Millis): Millis {
+  return millis(Math.max(0, deadline - desk.env.clock.elapsed()) + GRACE_MS)
 }

@@ -21,7 +21,7 @@ import {
 } from './core/read-machine.ts'
 import { indices } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
-import type { Desk } from './desk.ts'
+import { type Desk, timeLeft } from './desk.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import { repairReplica } from './repair.ts'
@@ -211,10 +211,10 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     const { rowKey, consistency, deadline, progress } = this.#plan
     const to = progress.nodes[candidate]
     invariant(to !== undefined, 'a candidate has a node')
-    const left = Math.max(1, deadline - this.#desk.env.clock.elapsed())
+    const left = timeLeft(this.#desk, deadline)
     const body = encodeRead(consistency.strict ? readFlags.durable : 0, this.#digest, rowKey)
     this.#desk.peers.ask(
-      { to, kind: questionKinds.read, body, timeout: millis(left), tag: candidate },
+      { to, kind: questionKinds.read, body, timeout: left, tag: candidate },
       this,
     )
   }

@@ -1,11 +1,4 @@
-import {
-  type ErrorCode,
-  invariant,
-  type Millis,
-  millis,
-  ShoalError,
-  unreachable,
-} from '@shoal/kernel'
+import { type ErrorCode, invariant, type Millis, ShoalError, unreachable } from '@shoal/kernel'
 import type { PutOperation, PutSink, Written } from '@shoal/replica'
 import { answerKinds, decodeRefusal, mergeFlags, questionKinds } from '@shoal/wire'
 import { bit, countOf, type Verdict } from './core/judge.ts'
@@ -17,7 +10,7 @@ import {
   type WriteState,
 } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
-import type { Desk } from './desk.ts'
+import { type Desk, timeLeft } from './desk.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import type { EffectiveConsistency, Receipt } from './requests.ts'
@@ -141,9 +134,9 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     const { progress, deadline } = this.#plan
     const to = progress.nodes[candidate]
     invariant(to !== undefined, 'a candidate has a node')
-    const left = Math.max(1, deadline - this.#desk.env.clock.elapsed())
+    const left = timeLeft(this.#desk, deadline)
     this.#desk.peers.ask(
-      { to, kind: questionKinds.merge, body: message, timeout: millis(left), tag: candidate },
+      { to, kind: questionKinds.merge, body: message, timeout: left, tag: candidate },
       this,
     )
   }
