@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url'
 import { cruise } from 'dependency-cruiser'
 import extractOptions from 'dependency-cruiser/config-utl/extract-depcruise-options'
 import ts from 'typescript'
-import { readJson, root, workspaces } from './lib/house.mjs'
+import { filesBelow, readJson, root, workspaces } from './lib/house.mjs'
 
 /**
  * @typedef {object} Import
@@ -144,9 +144,13 @@ function manifestFaults({ folder, manifest, path }, imports, base) {
     if (!/^\d+\.\d+\.\d+$/.test(version))
       faults.push(`wants ${name} ${version}, not one exact version`)
   }
+  if (!manifest.scripts?.test && hasTests(folder, base)) faults.push('has tests and no test script')
   faults.push(...referenceFaults({ ...dependencies, ...devDependencies }, path))
   return faults.map((fault) => `${folder}: ${fault}`)
 }
+
+const hasTests = (folder, base) =>
+  !filesBelow(folder, (path) => /\.test\.\w+$/.test(path), base).next().done
 
 const isFromOutside = (module) => !module.startsWith('.') && !isBuiltin(module)
 

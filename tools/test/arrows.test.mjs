@@ -157,6 +157,11 @@ const cells = [
     ],
   ],
   [
+    'tests that nobody runs',
+    { 'packages/ring/test/a.test.ts': "import t from 'tap'" },
+    [/packages\/ring: has tests and no test script/],
+  ],
+  [
     'a package that the root does not build and the architecture does not know',
     { 'packages/new/package.json': manifest('new', []), 'packages/new/tsconfig.json': '{}' },
     [/packages\/new: has no row/, /references lack packages\/new/],
