@@ -1,0 +1,26 @@
+import { type BucketProperties, formatProperties, parseProperties } from '@shoal/coordinator'
+import type { Store } from '@shoal/storage'
+
+/** Bucket properties as this node last knew them, so that it starts with them before it finds a quorum. */
+const KEY = Buffer.from('bucket-properties')
+
+export async function readRememberedBuckets(
+  store: Store,
+  defaults: BucketProperties,
+): Promise<Map<string, BucketProperties>> {
+  const [text] = await store.getMany('meta', [KEY])
+  const remembered = new Map<string, BucketProperties>()
+  if (!text) return remembered
+  for (const [name, properties] of Object.entries(JSON.parse(text.toString()) as object)) {
+    const parsed = parseProperties(String(properties), defaults)
+    if (parsed) remembered.set(name, parsed)
+  }
+  return remembered
+}
+
+export function rememberBuckets(store: Store, known: ReadonlyMap<string, BucketProperties>): void {
+  const texts = [...known].map(([name, properties]) => [name, formatProperties(properties)])
+  const batch = store.batch()
+  batch.put('meta', KEY, Buffer.from(JSON.stringify(Object.fromEntries(texts))))
+  store.write(batch)
+}

@@ -1,0 +1,5 @@
+/** @shoal/node: one node, composed and served. */
+export type { Log } from './http/ports.ts'
+export type { NodeSettings } from './settings.ts'
+export { type RunningNode, startNode } from './start-node.ts'
+export { version } from './version.ts'

@@ -1,0 +1,21 @@
+import type { BucketProperties } from '@shoal/coordinator'
+import type { NodeId } from '@shoal/kernel'
+import type { MemberSetting } from '@shoal/ring'
+
+/** Everything one node is composed from. Made from flags, environment and file by `config`. */
+export interface NodeSettings {
+  readonly nodeId: NodeId
+  readonly listen: { readonly host: string; readonly port: number }
+  /** A listener for peers alone; absent: they use `listen`. */
+  readonly peerListen?: { readonly host: string; readonly port: number }
+  readonly data: string
+  /** All members, this node included, alike on every node. */
+  readonly members: readonly (MemberSetting & { readonly peerUrl?: string })[]
+  readonly secret: string
+  readonly replicas: number
+  readonly partitions: number
+  readonly durability: 'fsync' | 'memory'
+  readonly valueBytesMax: number
+  readonly versionCacheBytes: number
+  readonly bucketDefaults: Omit<BucketProperties, 'n' | 'mode'>
+}

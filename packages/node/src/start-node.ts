@@ -1,0 +1,104 @@
+import { createServer, type Server } from 'node:http'
+import { limits, millis, ShoalError, seconds } from '@shoal/kernel'
+import { composeNode, type NodeParts, type Surroundings } from './compose.ts'
+import type { NodeSettings } from './settings.ts'
+
+export interface RunningNode {
+  /** Where clients reach it. */
+  readonly url: string
+  readonly parts: NodeParts
+  /** Drains, then leaves the disk as after a clean stop. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+const LOAD_EVERY = seconds(1)
+const DISK_EVERY = seconds(30)
+
+/**
+ * Starts one node: serving when it resolves. It does not wait for its peers; what needs more replicas
+ * than can be reached is refused until they come.
+ */
+export async function startNode(
+  settings: NodeSettings,
+  surroundings: Surroundings,
+): Promise<RunningNode> {
+  const parts = await composeNode(settings, surroundings)
+  const { http, peers, buckets, coordinator, state } = parts
+  const peerServer = await listenForPeers(settings, parts)
+  const listening = await http.listen(settings.listen.host, settings.listen.port)
+  await peers.start()
+  buckets.follow(coordinator)
+  measure(parts)
+  state.serving = true
+  let stopping: Promise<void> | undefined
+  return {
+    url: listening.url,
+    parts,
+    stop: () => {
+      stopping ??= stopNode(parts, peerServer)
+      return stopping
+    },
+  }
+}
+
+/** Peers share the clients' port, or have one of their own. */
+async function listenForPeers(
+  { peerListen }: NodeSettings,
+  { http, peers }: NodeParts,
+): Promise<Server | undefined> {
+  if (!peerListen) {
+    http.onUpgrade(peers.acceptUpgrade)
+    return undefined
+  }
+  const server = createServer((_request, response) => {
+    response.writeHead(426, { upgrade: 'shoal-peer/1' }).end()
+  })
+  server.on('upgrade', peers.acceptUpgrade)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const address = `${peerListen.host}:${peerListen.port}`
+      reject(
+        new ShoalError('SHOAL_ADDRESS_IN_USE', `Cannot listen on ${address}: ${cause.code}.`, {
+          cause,
+        }),
+      )
+    })
+    server.listen(peerListen.port, peerListen.host, resolve)
+  })
+  return server
+}
+
+function measure({ env, meter, store, state }: NodeParts): void {
+  const load = (): void => {
+    state.load = meter.takeUtilization()
+    env.clock.after(LOAD_EVERY, load)
+  }
+  const disk = (): void => {
+    if (store.failed) return
+    store.diskBytes().then(
+      (bytes) => {
+        state.diskBytes = bytes
+      },
+      () => {},
+    )
+    env.clock.after(DISK_EVERY, disk)
+  }
+  load()
+  disk()
+}
+
+async function stopNode(parts: NodeParts, peerServer: Server | undefined): Promise<void> {
+  const { env, http, peers, buckets, coordinator, replica, store, admission, meter, state } = parts
+  state.serving = false
+  http.setDraining('announced')
+  http.setDraining('refusing')
+  await http.close()
+  buckets.close()
+  await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
+  peerServer?.close()
+  coordinator.close()
+  admission.close()
+  meter.close()
+  await replica.close()
+  await store.close()
+}
