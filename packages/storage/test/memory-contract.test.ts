@@ -30,5 +30,8 @@ function place(latency: Millis): () => Promise<StorePlace> {
 }
 
 t.comment(`seed ${SEED}`)
+// Timers of an Env do not keep a process alive.
+const alive = setInterval(() => {}, 1_000)
+t.teardown(() => clearInterval(alive))
 t.test('at once', async (t: Test) => storeContract(t, place(millis(0))))
 t.test('with latency', async (t: Test) => storeContract(t, place(millis(1))))

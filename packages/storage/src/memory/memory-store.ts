@@ -225,7 +225,7 @@ class MemoryStoreOnDisk implements MemoryStore {
 
   #assertUsable(): void {
     if (this.#failed) throw this.#failed
-    if (this.#closing || this.#disk.life !== this.#life) {
+    if (this.#closing !== undefined || this.#disk.life !== this.#life) {
       throw new ShoalError('SHOAL_STORE_CLOSED', 'the store is closed')
     }
   }

@@ -139,10 +139,10 @@ export function nextRows(
 }
 
 /**
- * Where one key of a `getMany` cannot be read (a block of a file is damaged), the library reports the
- * error twice: to the callback, and as an exception with no JavaScript beneath it, which ends the
- * process. The second one is recognised by the callback it was raised for, and let go; the promise
- * was rejected with the same error.
+ * Where one key of a `getMany` cannot be read (a block of a file is damaged), the library does not call
+ * back: it raises an exception with no JavaScript beneath it, which would end the process and leave
+ * the read without an answer. Such an exception is known by the callback that was due, which is the
+ * asynchronous resource it is raised under, and goes there instead.
  */
 const contained = new WeakSet<object>()
 let containing = false
@@ -151,25 +151,28 @@ function containReadErrors(): void {
   if (containing) return
   containing = true
   process.prependListener('uncaughtException', (error: unknown) => {
-    if (isReadError(error)) contained.add(error)
+    const due: unknown = executionAsyncResource()
+    if (isReadDone(due) && isLibraryError(error)) {
+      contained.add(error)
+      due(error, [])
+      return
+    }
     // To listen at all keeps the process alive, so nobody else's listener means: end it as before.
-    else if (process.listenerCount('uncaughtException') === 1) throw error
+    if (process.listenerCount('uncaughtException') === 1) throw error
   })
 }
 
-function isReadError(error: unknown): error is Error {
+const isReadDone = (resource: unknown): resource is Done<unknown[]> =>
+  typeof resource === 'function' && resource.name === 'rocksReadDone'
+
+function isLibraryError(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
-  const raisedFor: unknown = executionAsyncResource()
-  return (
-    (code === undefined || String(code).startsWith('LEVEL_')) &&
-    typeof raisedFor === 'function' &&
-    raisedFor.name === 'rocksReadDone'
-  )
+  return code === undefined || String(code).startsWith('LEVEL_')
 }
 
 /**
- * Whether an `uncaughtException` is a read error of the store, reported to its caller as well. A
+ * Whether an `uncaughtException` is a read error of the store, given to its caller. A
  * process that stops on uncaught exceptions lets these pass.
  */
 export function ownsException(error: unknown): boolean {

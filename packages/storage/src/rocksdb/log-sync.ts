@@ -49,9 +49,8 @@ interface Log {
   readonly number: number
   readonly file: LogFile
   size: number
+  /** What a finished round has made durable. Less than `size` while a sync of it is under way. */
   synced: number
-  /** A sync of it is under way, so its descriptor must stay open. */
-  busy: boolean
 }
 
 export class LogSync {
@@ -152,17 +151,17 @@ export class LogSync {
     const dirty = this.#logs.filter((log) => log.size > log.synced)
     const files = dirty.map((log) => ({ name: log.file.name, bytes: log.size }))
     const current = this.#logs.at(-1)
-    for (const log of dirty) log.busy = true
     // Older logs first: after a power cut in between, what is missing is the end.
     for (let index = 0; index < dirty.length; index++) {
       const log = dirty[index] as Log
       if (log !== current) await this.#syncLog(log, files[index] as SyncedFile)
     }
     const last = dirty.at(-1)
-    await Promise.all([
+    const together = await Promise.allSettled([
       last && last === current ? this.#syncLog(last, files.at(-1) as SyncedFile) : undefined,
       directory ? this.#disk.syncDirectory() : undefined,
     ])
+    for (const outcome of together) if (outcome.status === 'rejected') throw outcome.reason
     this.#closeSettled()
     this.#options.synced?.(files, directory)
   }
@@ -170,21 +169,20 @@ export class LogSync {
   async #syncLog(log: Log, { bytes }: SyncedFile): Promise<void> {
     await log.file.sync()
     log.synced = bytes
-    log.busy = false
   }
 
   #openNewer(than: number): void {
     for (const number of this.#disk.numbers()) {
       if (number <= than) continue
       const file = this.#disk.open(number)
-      if (file) this.#logs.push({ number, file, size: file.size(), synced: 0, busy: false })
+      if (file) this.#logs.push({ number, file, size: file.size(), synced: 0 })
     }
   }
 
   #closeSettled(): void {
     const current = this.#logs.at(-1)
     this.#logs = this.#logs.filter((log) => {
-      if (log === current || log.busy || log.synced < log.size) return true
+      if (log === current || log.synced < log.size) return true
       log.file.close()
       return false
     })

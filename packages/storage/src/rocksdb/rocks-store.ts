@@ -42,6 +42,7 @@ export interface RocksStoreOptions {
 /** What only tests of this package change. */
 export interface StoreSeams extends Pick<LogSyncOptions, 'rotationRule' | 'synced'> {
   readonly sizes?: Readonly<Record<Column, ColumnSizes>>
+  readonly openLogs?: typeof openLogDisk
 }
 
 /**
@@ -115,7 +116,7 @@ class RocksStore implements Store {
     this.#place = place
     this.#pressure = pressure
     this.#columns = columns
-    this.#logDisk = openLogDisk(place.databasePath)
+    this.#logDisk = (seams.openLogs ?? openLogDisk)(place.databasePath)
     this.#logs = new LogSync(this.#logDisk, { ...seams, failed: (cause) => this.#fail(cause) })
   }
 
@@ -226,6 +227,7 @@ class RocksStore implements Store {
 
   #assertUsable(): void {
     if (this.#failed) throw this.#failed
-    if (this.#closing) throw new ShoalError('SHOAL_STORE_CLOSED', 'the store is closed')
+    if (this.#closing !== undefined)
+      throw new ShoalError('SHOAL_STORE_CLOSED', 'the store is closed')
   }
 }
