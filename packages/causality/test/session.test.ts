@@ -4,8 +4,10 @@ import t from 'tap'
 import {
   createContextCodec,
   createSessionCodec,
+  emptyClock,
   emptySession,
   joinIntoSession,
+  raiseBase,
   type Session,
   sessionClockFor,
 } from '../src/index.ts'
@@ -189,6 +191,22 @@ t.test('a plain context of another key is refused as one', async (t) => {
 t.test('a context token cannot be turned into a session token', async (t) => {
   const token = contexts.encode(clockOf(dot(ACTORS[1]!, 2)), request.name)
   t.equal(refusal(`s1.${token.slice(3)}`).code, 'SHOAL_SESSION_INVALID')
+})
+
+t.test('not even for a key whose name was made for it', async (t) => {
+  // The bytes under the check of this context are also those of a session: one entry with one
+  // extra.
+  const clusterId = '00000000000000ff'
+  const weak = { ...secrets, clusterId }
+  const actor = '0000000000000014'
+  const clock = raiseBase(emptyClock, Buffer.from(actor, 'hex'), 2 ** 32 + 7)
+  const name = Buffer.concat([Buffer.from('00000005', 'hex'), Buffer.from(clusterId, 'hex')])
+  const token = createContextCodec(weak).encode(clock, name)
+  const check = Buffer.from(token.slice(3), 'base64url').subarray(-8)
+  const body = Buffer.concat([Buffer.from([1]), clock, name.subarray(4), name.subarray(0, 4)])
+  const forged = `s1.${Buffer.concat([body, check]).toString('base64url')}`
+  const decode = () => createSessionCodec(weak, createContextCodec(weak)).decode(forged, request)
+  t.throws(decode, { code: 'SHOAL_SESSION_INVALID', message: /its check fails/ })
 })
 
 t.test('garbage is refused, never crashes', async (t) => {
