@@ -193,7 +193,7 @@ t.test('a context token cannot be turned into a session token', async (t) => {
   t.equal(refusal(`s1.${token.slice(3)}`).code, 'SHOAL_SESSION_INVALID')
 })
 
-t.test('not even for a key whose name was made for it', async (t) => {
+t.test('not even for a key named for it', async (t) => {
   // The bytes under the check of this context are also those of a session: one entry with one
   // extra.
   const clusterId = '00000000000000ff'
