@@ -1,10 +1,11 @@
 /**
  * Who stands in for a node that is down.
  *
- * Walking on round the ring, or taking the next in rendezvous order, sends the writes of a dead node to a
- * few unlucky ones (4 to 7 times the mean at 20 to 50 nodes). Instead the partitions of the dead node are
- * dealt out one by one to whoever has been dealt least for its weight, then evened out along chains. That
- * needs no metadata: it is a function of the table, worked out when a node is first seen down and kept.
+ * Walking on round the ring, or taking the next in rendezvous order, sends the writes of a dead
+ * node to a few unlucky ones (4 to 7 times the mean at 20 to 50 nodes). Instead the partitions of
+ * the dead node are dealt out one by one to whoever has been dealt least for its weight, then
+ * evened out along chains. That needs no metadata: it is a function of the table, worked out when a
+ * node is first seen down and kept.
  */
 import { invariant, limits } from '@shoal/kernel'
 import { type Bounds, boundsOf } from './table/bounds.ts'
@@ -15,7 +16,10 @@ export class Fallbacks {
   readonly #shape: Shape
   readonly #bounds: Bounds
   readonly #table: PlacementTable
-  /** By down node, then partition: its first stand-in, or −1. At most nodes × partitions small integers. */
+  /**
+   * By down node, then partition: its first stand-in, or −1. At most nodes × partitions small
+   * integers.
+   */
   readonly #first: (Int16Array | undefined)[] = []
 
   constructor(shape: Shape, table: PlacementTable) {
@@ -25,8 +29,8 @@ export class Fallbacks {
   }
 
   /**
-   * Nodes outside the set that are not down: first a stand-in for each down member of the set, in the
-   * set's order, then others in rendezvous order; at most limits.fallbacksMax.
+   * Nodes outside the set that are not down: first a stand-in for each down member of the set, in
+   * the set's order, then others in rendezvous order; at most limits.fallbacksMax.
    *
    * Cost: sorts the nodes; the first call for a down node also deals out its partitions.
    */
@@ -37,28 +41,32 @@ export class Fallbacks {
     const chosen: number[] = []
     for (const down of set.filter(isDown)) {
       const free = order.filter((node) => !chosen.includes(node))
-      const dealt = this.#firstFor(down)[partition] as number
-      const next = free.includes(dealt) ? dealt : this.#bestPlaced(free, [...standing, ...chosen])
+      const next = this.#bestPlaced(free, [...standing, ...chosen], this.#firstFor(down)[partition])
       if (next !== undefined) chosen.push(next)
     }
     const others = order.filter((node) => !chosen.includes(node))
     return [...chosen, ...others].slice(0, limits.fallbacksMax)
   }
 
-  /** The first that keeps hosts and zones apart best. */
-  #bestPlaced(candidates: readonly number[], beside: readonly number[]): number | undefined {
-    let best: number | undefined
-    let bestCrowding = 0
-    for (const node of candidates) {
-      const crowding = this.#crowding(node, beside)
-      if (best !== undefined && crowding >= bestCrowding) continue
-      best = node
-      bestCrowding = crowding
-    }
-    return best
+  /**
+   * The candidate that keeps hosts and zones apart best: among equals the dealt one, then the
+   * first.
+   */
+  #bestPlaced(
+    candidates: readonly number[],
+    beside: readonly number[],
+    dealt: number | undefined,
+  ): number | undefined {
+    const crowding = candidates.map((node) => this.#crowding(node, beside))
+    const least = Math.min(...crowding)
+    const best = candidates.filter((_, at) => crowding[at] === least)
+    return best.find((node) => node === dealt) ?? best[0]
   }
 
-  /** 0 when a node joining these copies keeps every bound, 1 when its zone, 2 or 3 when its host is too full. */
+  /**
+   * 0 when a node joining these copies keeps every bound, 1 when its zone, 2 or 3 when its host is
+   * too full.
+   */
   #crowding(node: number, beside: readonly number[]): number {
     const { hostOf, zoneOf } = this.#shape
     const host = hostOf[node] as number

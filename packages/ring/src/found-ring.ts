@@ -1,9 +1,9 @@
 /**
  * The first epoch of a cluster.
  *
- * A cluster that is only configured has no leader to hand out a first table, and asking around would let
- * two halves begin differently. So epoch 1 is a function of the configured members: every node works it
- * out alone and comes to the same bytes. Digests are compared when nodes meet.
+ * A cluster that is only configured has no leader to hand out a first table, and asking around
+ * would let two halves begin differently. So epoch 1 is a function of the configured members: every
+ * node works it out alone and comes to the same bytes. Digests are compared when nodes meet.
  */
 import { epoch, ShoalError } from '@shoal/kernel'
 import { hash64, hex64 } from './hash.ts'

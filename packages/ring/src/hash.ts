@@ -1,17 +1,18 @@
 import xxhash from 'xxhash-wasm'
 
 /**
- * The only file that names the hash library, so that it can be replaced in one place. The instance is
- * compiled once, while this module loads: afterwards hashing is synchronous.
+ * The only file that names the hash library, so that it can be replaced in one place. The instance
+ * is compiled once, while this module loads: afterwards hashing is synchronous.
  */
 const { h64Raw } = await xxhash()
 
 /**
- * xxHash64 of some bytes: fast and well spread, not a defence against someone who chooses the bytes.
+ * xxHash64 of some bytes: fast and well spread, not a defence against someone who chooses the
+ * bytes.
  *
  * @param seed  0 to 2^64 − 1; ring positions use 0
  * @returns     0 to 2^64 − 1
- * Cost: about 0.1 µs for a key, then some GB/s; the library keeps a buffer as large as the largest input.
+ * Cost: about 0.1 µs for a key. The library keeps a buffer as large as the largest input.
  * Source: the xxHash specification by Yann Collet, algorithm XXH64.
  */
 export function hash64(bytes: Uint8Array, seed = 0n): bigint {

@@ -8,7 +8,10 @@ export interface Member {
   readonly url: string
   /** '' = no label. Copies are spread over zones as far as their sizes allow. */
   readonly zone: string
-  /** '' = a machine of its own. Two nodes of one host never hold the same partition while another host has room. */
+  /**
+   * '' = a machine of its own. Two nodes of one host never hold the same partition while another
+   * host has room.
+   */
   readonly host: string
   /** Relative capacity, 0.1 to 1,000, in thousandths. */
   readonly weight: number
@@ -27,7 +30,10 @@ export interface MemberSetting {
 const NODE_ID = new RegExp(`^[A-Za-z0-9._-]{1,${limits.nodeIdCharsMax}}$`)
 const LABEL = new RegExp(`^[A-Za-z0-9._:/-]{0,${limits.memberLabelCharsMax}}$`)
 
-/** The same members in the one form that every node derives: sorted, URLs as origins, weights in thousandths. */
+/**
+ * The same members in the one form that every node derives: sorted, URLs as origins, weights in
+ * thousandths.
+ */
 export function normaliseMembers(settings: readonly MemberSetting[]): Member[] {
   return settings
     .map(({ id, url, zone = '', host = '', weight = 1 }) => ({
@@ -119,7 +125,9 @@ function hostsInTwoZones(members: readonly Member[]): FieldError[] {
     return [
       {
         field: `members.${member.id}.zone`,
-        message: `host ${member.host} is in zone "${other.zone}" by ${other.id} and in "${member.zone}" here`,
+        message:
+          `host ${member.host} is in zone "${other.zone}" by ${other.id} ` +
+          `and in "${member.zone}" here`,
       },
     ]
   })

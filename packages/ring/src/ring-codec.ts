@@ -1,16 +1,24 @@
 /**
  * A ring record as bytes, on disk and between nodes. All numbers are big-endian.
  *
- *   4  magic "SRNG"          6  epoch                 members, each:
- *   2  format version, 1     8  parent digest           1 + n  id
- *   8  cluster id            2  partitions              2 + n  url
- *                            1  replicas                1 + n  zone
- *                            2  number of members       1 + n  host
- *                                                       4      weight in thousandths
- *   2 × partitions × copies  table: member indices, primary first
- *   8  xxHash64 of all bytes before it: the checksum, and the record's digest
+ *   4      magic "SRNG"
+ *   2      format version, 1
+ *   8      cluster id
+ *   6      epoch
+ *   8      digest of the parent
+ *   2      partitions
+ *   1      replicas
+ *   2      number of members, then for each, sorted by id:
+ *   1 + n    id
+ *   2 + n    url
+ *   1 + n    zone
+ *   1 + n    host
+ *   4        weight in thousandths
+ *   2 × partitions × copies: the table, indices of members, primary first
+ *   8      xxHash64 of all bytes before it: the checksum, and the record's digest
  *
- * One record has one encoding: members stand sorted, URLs as origins. So equal digests mean equal rings.
+ * One record has one encoding: members stand sorted, URLs as origins. So equal digests mean equal
+ * rings.
  */
 import { epoch, limits, nodeId, ShoalError } from '@shoal/kernel'
 import { hash64, hex64 } from './hash.ts'

@@ -5,8 +5,8 @@ import type { RingRecord } from './ring-record.ts'
 const NAMED_MAX = 10
 
 /**
- * What differs between two ring records, as sentences for the person who configured them. Empty when
- * their digests agree.
+ * What differs between two ring records, as sentences for the person who configured them. Empty
+ * when their digests agree.
  */
 export function ringDifference(mine: RingRecord, theirs: RingRecord): string[] {
   if (mine.digest === theirs.digest) return []
@@ -45,7 +45,10 @@ function differenceOfMembers(mine: RingRecord, theirs: RingRecord): string[] {
   })
 }
 
-/** The cluster id follows from members and secret, so it is worth a sentence only where the members agree. */
+/**
+ * The cluster id follows from members and secret, so it is worth a sentence only where the members
+ * agree.
+ */
 function differenceOfOrigin(
   mine: RingRecord,
   theirs: RingRecord,
@@ -67,5 +70,6 @@ function differenceOfTables(mine: RingRecord, theirs: RingRecord): string {
   const differing = mine.table.filter(
     (set, partition) => set.join() !== theirs.table[partition]?.join(),
   ).length
-  return `the placement of ${differing} of ${mine.partitions} partitions, with equal settings: do both nodes run the same version?`
+  const places = `the placement of ${differing} of ${mine.partitions} partitions`
+  return `${places}, with equal settings: do both nodes run the same version?`
 }

@@ -32,7 +32,9 @@ export function faultsOfSizes(partitions: number, replicas: number): FieldError[
   if (!powerOfTwo || partitions < partitionsMin || partitions > partitionsMax) {
     faults.push({
       field: 'partitions',
-      message: `partitions are a power of two from ${partitionsMin} to ${partitionsMax}, not ${partitions}`,
+      message:
+        `partitions are a power of two from ${partitionsMin} to ${partitionsMax}, ` +
+        `not ${partitions}`,
     })
   }
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > replicasMax) {

@@ -1,8 +1,8 @@
 /**
  * The ring as one node looks things up in it.
  *
- * Every request asks it who holds a partition, so all answers of the hot path are worked out when the
- * ring changes: a call returns an array that already exists.
+ * Every request asks it who holds a partition, so all answers of the hot path are worked out when
+ * the ring changes: a call returns an array that already exists.
  */
 import {
   type Epoch,
@@ -95,13 +95,14 @@ export class Ring {
   /**
    * Nodes that may stand in for those that are down, best first.
    *
-   * Entry k stands in for the k-th member of the preference list that is down: it keeps hosts and zones
-   * apart where it can, and shares the work of one dead node evenly among the living. After them come
-   * other living nodes in rendezvous order, for when stand-ins fail too.
+   * Entry k stands in for the k-th member of the preference list that is down: it keeps hosts and
+   * zones apart where it can, and shares the work of one dead node evenly among the living. After
+   * them come other living nodes in rendezvous order, for when stand-ins fail too.
    *
-   * @param down  nodes thought down; strangers and nodes without a copy are only left out of the answer
-   * @returns     at most limits.fallbacksMax, none of the preference list, none that is down; empty when
-   *              nobody else is left. The same array while `down` names the same nodes.
+   * @param down nodes thought down; strangers and nodes without a copy are only left out of the
+   *   answer
+   * @returns     at most limits.fallbacksMax, none of the preference list, none that is down; empty
+   *              when nobody else is left. The same array while `down` names the same nodes.
    * Cost: a look-up; O(nodes log nodes) the first time for a partition and these nodes.
    */
   fallbacks(partition: Partition, down: readonly NodeId[]): readonly NodeId[] {

@@ -1,10 +1,10 @@
 /**
  * Step 1: how many copies of one partition a host and a zone may hold.
  *
- * "No two copies in one zone" cannot be the rule: with fewer zones than copies it has no answer. The
- * rule is: as level as the sizes allow. Hosts come first, because one machine fails more often than a
- * zone does: a copy never shares a host while another host has room, even at the price of sharing a
- * zone. Zones are then levelled within what the hosts leave open.
+ * "No two copies in one zone" cannot be the rule: with fewer zones than copies it has no answer.
+ * The rule is: as level as the sizes allow. Hosts come first, because one machine fails more often
+ * than a zone does: a copy never shares a host while another host has room, even at the price of
+ * sharing a zone. Zones are then levelled within what the hosts leave open.
  */
 import { invariant } from '@shoal/kernel'
 import type { Shape } from './canonical.ts'

@@ -2,8 +2,9 @@
  * Step 0: one form for every node's view of the same members.
  *
  * The table must come out the same on every machine, whatever order the members were configured in.
- * So members are sorted by id, zones and hosts are numbered by first appearance in that order, weights
- * become whole thousandths, and every tie is broken by an integer mix of partition and node id.
+ * So members are sorted by id, zones and hosts are numbered by first appearance in that order,
+ * weights become whole thousandths, and every tie is broken by an integer mix of partition and node
+ * id.
  */
 import { invariant, type NodeId } from '@shoal/kernel'
 import { hash64 } from '../hash.ts'
@@ -122,8 +123,8 @@ export function hashOfId(id: NodeId): number {
 }
 
 /**
- * A number for (partition, node): the rendezvous score that breaks every tie. For one partition it is
- * a bijection of the id hash, so two nodes only tie when their hashes do.
+ * A number for (partition, node): the rendezvous score that breaks every tie. For one partition it
+ * is a bijection of the id hash, so two nodes only tie when their hashes do.
  *
  * @returns 0 to 2^32 − 1
  * Source: the finaliser of MurmurHash3, over a golden-ratio multiple of the partition.

@@ -1,11 +1,12 @@
 /**
  * Steps 6 and 7: what single replacements cannot do.
  *
- * 6. A node may be too rich while nobody poor may take anything from it. Then a chain helps: it gives to
- *    a neighbour, the neighbour gives on. By the max-flow theorem such a chain exists as long as any
- *    node is outside its loads, because fair shares within the bounds are themselves a flow.
- * 7. When more moved than the lower bound, cycles of replacements that undo moves are applied until none
- *    is left: the fewest moves possible.
+ * 6. A node may be too rich while nobody poor may take anything from it. Then a chain helps: it
+ *    gives to a neighbour, the neighbour gives on. By the max-flow theorem such a chain exists as
+ *    long as any node is outside its loads, because fair shares within the bounds are themselves a
+ *    flow.
+ * 7. When more moved than the lower bound, cycles of replacements that undo moves are applied until
+ *    none is left: the fewest moves possible.
  */
 import { invariant } from '@shoal/kernel'
 import { imbalances, moveDirectly } from './direct.ts'
@@ -41,8 +42,8 @@ export function cancelMoves(draft: Draft): void {
 }
 
 /**
- * No table within the loads can move fewer: the poor must reach their floor, and nobody keeps more than
- * its ceiling.
+ * No table within the loads can move fewer: the poor must reach their floor, and nobody keeps more
+ * than its ceiling.
  */
 export function fewestMoves(draft: Draft): number {
   const { partitions, copies } = draft.shape
@@ -80,8 +81,8 @@ function applyWhole(draft: Draft, steps: readonly Replacement[]): boolean {
 }
 
 /**
- * Where two steps use one partition, the chain can be cut there into a shorter chain and a cycle of the
- * same cost together. The cycle is worth having if it saves moves, the shorter chain otherwise.
+ * Where two steps use one partition, the chain can be cut there into a shorter chain and a cycle of
+ * the same cost together. The cycle is worth having if it saves moves, the shorter chain otherwise.
  */
 function partsOf(draft: Draft, { kind, steps }: Chain): Chain[] {
   const parts: Chain[] = []

@@ -1,9 +1,9 @@
 /**
  * Step 5: single replacements, while some node is outside its two allowed loads.
  *
- * The poorest node takes from the richest that can legally give. Among the partitions that allow it:
- * one where this undoes a move, then one where nothing has moved yet (so that a single change touches
- * one member of a set), then the best spread, then the hash.
+ * The poorest node takes from the richest that can legally give. Among the partitions that allow
+ * it: one where this undoes a move, then one where nothing has moved yet (so that a single change
+ * touches one member of a set), then the best spread, then the hash.
  */
 import { mix } from './canonical.ts'
 import type { Draft, Replacement } from './draft.ts'
@@ -20,8 +20,8 @@ export interface Imbalance {
 }
 
 /**
- * The pairs of giver and taker lists to try, best first: from too rich to too poor repairs two nodes at
- * once, so it comes first; then whichever side is left, against nodes with room to spare.
+ * The pairs of giver and taker lists to try, best first: from too rich to too poor repairs two
+ * nodes at once, so it comes first; then whichever side is left, against nodes with room to spare.
  */
 export function imbalances(draft: Draft): Imbalance[] {
   const { low, high } = draft.shares

@@ -1,9 +1,10 @@
 /**
- * The table while it is being made: sets, loads and counts kept in step, and the one place that knows
- * which change is legal.
+ * The table while it is being made: sets, loads and counts kept in step, and the one place that
+ * knows which change is legal.
  *
  * A set may be incomplete. It stays completable: `mayAdd` refuses a node that would leave too few
- * copies for a zone or host that must still get some. Because hosts nest in zones, that check is exact.
+ * copies for a zone or host that must still get some. Because hosts nest in zones, that check is
+ * exact.
  */
 import { invariant } from '@shoal/kernel'
 import { type Bounds, boundsOf } from './bounds.ts'

@@ -1,9 +1,9 @@
 /**
  * Step 4: fill every hole.
  *
- * Holes are visited in hashed order, so that neighbouring partitions get unrelated sets. Each takes the
- * eligible node that is relatively poorest; among equals the one that has met the set's members least,
- * so that a lost node's work spreads over many; then the hash.
+ * Holes are visited in hashed order, so that neighbouring partitions get unrelated sets. Each takes
+ * the eligible node that is relatively poorest; among equals the one that has met the set's members
+ * least, so that a lost node's work spreads over many; then the hash.
  */
 import { invariant } from '@shoal/kernel'
 import { mix } from './canonical.ts'
@@ -29,7 +29,9 @@ export function fillHoles(draft: Draft): void {
   }
 }
 
-/** Load over fair share, half a replica ahead: lower is poorer. Division rounds alike everywhere. */
+/**
+ * Load over fair share, half a replica ahead: lower is poorer. Division rounds alike everywhere.
+ */
 function povertyOf(draft: Draft, node: number): number {
   return (2 * (draft.load[node] as number) + 1) / (draft.shares.fair[node] as number)
 }

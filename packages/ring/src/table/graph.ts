@@ -1,7 +1,7 @@
 /**
- * The graph of replacements: an edge from one node to another where, in some partition, the second may
- * take the first one's place. It is the residual network of the placement flow with the partition
- * vertices left out: n² edges instead of partitions × nodes.
+ * The graph of replacements: an edge from one node to another where, in some partition, the second
+ * may take the first one's place. It is the residual network of the placement flow with the
+ * partition vertices left out: n² edges instead of partitions × nodes.
  *
  * Each edge keeps the partition that moves least data: cost −1, 0 or +1 against the previous table.
  */
@@ -49,9 +49,9 @@ export class ReplacementGraph {
   }
 
   /**
-   * The cheapest, then shortest chain from a giver to a taker; or a cycle that saves moves, if one is
-   * met on the way. Cycles must go first: with none left, a cheapest shortest path never needs two
-   * conflicting changes of one partition.
+   * The cheapest, then shortest chain from a giver to a taker; or a cycle that saves moves, if one
+   * is met on the way. Cycles must go first: with none left, a cheapest shortest path never needs
+   * two conflicting changes of one partition.
    *
    * Cost: Bellman–Ford, nodes² for each round, and few rounds.
    */
@@ -75,7 +75,10 @@ export class ReplacementGraph {
     return { kind: 'path', steps: this.#steps(path) }
   }
 
-  /** The saving cycle through nodes alone, or one closed by a giver and a taker with slack in their loads. */
+  /**
+   * The saving cycle through nodes alone, or one closed by a giver and a taker with slack in their
+   * loads.
+   */
   findSaving(givers: readonly number[], takers: readonly number[]): Chain | undefined {
     const everyone = Array.from({ length: this.#nodes }, (_, node) => node)
     const cycle = this.findChain(everyone, [])

@@ -1,7 +1,7 @@
 /**
- * Evening out who has what, when not everybody may have everything: leads among the members of a set,
- * stand-ins among the nodes outside it. Giving to a poor neighbour directly may be impossible while a
- * chain is possible: one gives to a second, who gives something else on to a third.
+ * Evening out who has what, when not everybody may have everything: leads among the members of a
+ * set, stand-ins among the nodes outside it. Giving to a poor neighbour directly may be impossible
+ * while a chain is possible: one gives to a second, who gives something else on to a third.
  */
 export interface Holdings {
   holderOf(item: number): number

@@ -1,9 +1,10 @@
 /**
  * Step 3: start from the previous sets, without the departed.
  *
- * A set may break today's bounds, because zones came or went. Which members to give up? The sets that
- * can be completed within the bounds form a matroid (hosts nest in zones), so taking members greedily
- * keeps as many as any choice could; taking the least loaded first gives up the most loaded.
+ * A set may break today's bounds, because zones came or went. Which members to give up? The sets
+ * that can be completed within the bounds form a matroid (hosts nest in zones), so taking members
+ * greedily keeps as many as any choice could; taking the least loaded first gives up the most
+ * loaded.
  */
 import { mix } from './canonical.ts'
 import type { Draft } from './draft.ts'

@@ -1,11 +1,11 @@
 /**
  * The planner: who holds which partition.
  *
- * The classic rule, "the next N owners clockwise", cannot keep neighbours on the ring apart in common
- * shapes: with three zones and three copies the owners would have to repeat with period 3, and 3 never
- * divides a power of two. A table has no seam. Its constraints (copies by partition, by zone, by host;
- * load by node) are nested, so it is a network flow: loads of exactly floor or ceiling always exist, and
- * the table that moves least data is found in polynomial time.
+ * The classic rule, "the next N owners clockwise", cannot keep neighbours on the ring apart in
+ * common shapes: with three zones and three copies the owners would have to repeat with period 3,
+ * and 3 never divides a power of two. A table has no seam. Its constraints (copies by partition, by
+ * zone, by host; load by node) are nested, so it is a network flow: loads of exactly floor or
+ * ceiling always exist, and the table that moves least data is found in polynomial time.
  *
  * This folder has one file for each step; `Draft` is the state they share.
  */
@@ -19,8 +19,9 @@ import { orderSets } from './primaries.ts'
 import { spreadPairs } from './spread.ts'
 
 /**
- * Plans the table for these members: every node at floor or ceiling of its fair share, copies level over
- * hosts and zones, leads level too; and, given a previous table, with as little data moved as possible.
+ * Plans the table for these members: every node at floor or ceiling of its fair share, copies level
+ * over hosts and zones, leads level too; and, given a previous table, with as little data moved as
+ * possible.
  *
  * @returns indices into the members sorted by id
  * Pure and the same on every machine, whatever the order of the members.

@@ -1,10 +1,11 @@
 /**
  * Steps 8 and 9: who stands first in each set, and the order of the rest.
  *
- * The first of a set is asked first, so primaries are spread like load: each node leads floor or ceiling
- * of its replicas / copies. Moving the lead moves no data. A previous lead is kept where it can be; then
- * the lead is passed along chains of shared sets from nodes that lead too much to nodes that lead too
- * little. Such chains exist because 1/copies of every set is a fractional answer.
+ * The first of a set is asked first, so primaries are spread like load: each node leads floor or
+ * ceiling of its replicas / copies. Moving the lead moves no data. A previous lead is kept where it
+ * can be; then the lead is passed along chains of shared sets from nodes that lead too much to
+ * nodes that lead too little. Such chains exist because 1/copies of every set is a fractional
+ * answer.
  */
 import { invariant } from '@shoal/kernel'
 import { mix, type PlacementTable, type PreviousTable } from './canonical.ts'

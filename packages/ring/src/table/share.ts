@@ -1,13 +1,14 @@
 /**
  * Step 2: how many partition replicas each node should hold.
  *
- * Plain proportion to weight fails as soon as a node, host or zone would get more copies of a partition
- * than it may hold: a node of weight 10 beside two of weight 1 would hold some partitions three times.
- * So the total is poured by weight, first over zones, then over the hosts of a zone, then over the
- * nodes of a host, each within its bounds; what one cannot take flows to its siblings.
+ * Plain proportion to weight fails as soon as a node, host or zone would get more copies of a
+ * partition than it may hold: a node of weight 10 beside two of weight 1 would hold some partitions
+ * three times. So the total is poured by weight, first over zones, then over the hosts of a zone,
+ * then over the nodes of a host, each within its bounds; what one cannot take flows to its
+ * siblings.
  *
- * Arithmetic is exact (ratios of BigInt). Floats would be reproducible too, but a share of exactly 12
- * must never become 12.000000001 and its ceiling 13.
+ * Arithmetic is exact (ratios of BigInt). Floats would be reproducible too, but a share of exactly
+ * 12 must never become 12.000000001 and its ceiling 13.
  */
 import { invariant } from '@shoal/kernel'
 import type { Bounds } from './bounds.ts'
@@ -85,9 +86,10 @@ function weightOf(nodes: readonly number[], weights: readonly number[]): number 
 }
 
 /**
- * Divides an amount by weight within the bounds of each vessel. Each round divides what is left among
- * the vessels not yet settled, then settles those on the side (too low or too high) that is further
- * from its bounds in total: the other side may still come right. Ends when nothing is out of bounds.
+ * Divides an amount by weight within the bounds of each vessel. Each round divides what is left
+ * among the vessels not yet settled, then settles those on the side (too low or too high) that is
+ * further from its bounds in total: the other side may still come right. Ends when nothing is out
+ * of bounds.
  *
  * Source: the rule by which CSS resolves flexible lengths, which has the same problem.
  */

@@ -1,6 +1,6 @@
 /**
- * A plain minimum-cost flow with lower bounds: successive shortest paths, nothing clever. It shares no
- * code and no idea with the planner, so it can judge it.
+ * A plain minimum-cost flow with lower bounds: successive shortest paths, nothing clever. It shares
+ * no code and no idea with the planner, so it can judge it.
  */
 interface Arc {
   readonly to: number

@@ -1,7 +1,7 @@
 /**
- * Judges tables from the rules alone, in other ways than the planner makes them: bounds as "no copy could
- * move to a less crowded host or zone", shares by bisection on floats, feasibility and fewest moves by a
- * flow through every partition, zone and host.
+ * Judges tables from the rules alone, in other ways than the planner makes them: bounds as "no copy
+ * could move to a less crowded host or zone", shares by bisection on floats, feasibility and fewest
+ * moves by a flow through every partition, zone and host.
  */
 import type { PlacementTable, PreviousTable, TableMember } from '../../src/table/canonical.ts'
 import { Network } from './flow.ts'
@@ -32,7 +32,9 @@ function groups(members: readonly TableMember[], by: (member: TableMember) => st
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((a, b) => a + b, 0)
 
-/** What is wrong with the sets, in words; empty when every set is as spread as its members allow. */
+/**
+ * What is wrong with the sets, in words; empty when every set is as spread as its members allow.
+ */
 export function faultsOfSets({ partitions, replicas, members, table }: Placement): string[] {
   const nodes = sorted(members)
   const copies = Math.min(replicas, nodes.length)
@@ -198,8 +200,8 @@ export function faultsOfPrimaries(placement: Placement): string[] {
 }
 
 /**
- * The fewest placements outside `previous` (all of them, where there is none) of any table that keeps
- * every bound and load; undefined when no table does.
+ * The fewest placements outside `previous` (all of them, where there is none) of any table that
+ * keeps every bound and load; undefined when no table does.
  */
 export function fewestNew(
   placement: Omit<Placement, 'table'>,
@@ -253,7 +255,9 @@ export function countNew({ members, table }: Placement, previous: PreviousTable)
 export interface Spread {
   /** Meetings of the most met peer over the mean over all n − 1 peers; worst node. */
   readonly worst: number
-  /** Meetings of any pair beyond the ceiling of both nodes' means; 0 is the best integers can do. */
+  /**
+   * Meetings of any pair beyond the ceiling of both nodes' means; 0 is the best integers can do.
+   */
   readonly beyondCeiling: number
   /** Mean meetings of a pair. */
   readonly mean: number

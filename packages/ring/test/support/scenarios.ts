@@ -1,6 +1,6 @@
 /**
- * Ten histories of a growing, shrinking or changing cluster. Each yields the member list after every
- * step; the bars of SPEC.md are measured over all of them.
+ * Ten histories of a growing, shrinking or changing cluster. Each yields the member list after
+ * every step; the bars of SPEC.md are measured over all of them.
  */
 import { createSeededRandom, nodeId, type Random } from '@shoal/kernel'
 import type { TableMember } from '../../src/table/canonical.ts'

@@ -1,0 +1,47 @@
+import { nodeId } from '@shoal/kernel'
+import fc from 'fast-check'
+import type { TableMember } from '../../src/table/canonical.ts'
+
+/** How a random cluster is labelled. */
+export interface Labels {
+  readonly zones: number
+  readonly hosts: number
+  readonly weighted: boolean
+}
+
+/**
+ * Clusters of up to `most` nodes, some with zones, hosts shared by several nodes, and weights. A
+ * host lies in one zone. Zones and hosts may be of very unequal size.
+ */
+export function anyMembers(most: number, start = 0): fc.Arbitrary<TableMember[]> {
+  const labels: fc.Arbitrary<Labels> = fc.record({
+    zones: fc.integer({ min: 0, max: 5 }),
+    hosts: fc.integer({ min: 0, max: 8 }),
+    weighted: fc.boolean(),
+  })
+  const draws = fc.array(
+    fc.record({
+      place: fc.nat(1_000),
+      weight: fc.constantFrom(0.1, 0.5, 1, 1, 2, 3.333, 7, 1_000),
+    }),
+    { minLength: 1, maxLength: most },
+  )
+  return fc
+    .tuple(labels, draws)
+    .map(([labels, draws]) => draws.map((draw, index) => labelled(labels, index + start, draw)))
+}
+
+function labelled(
+  { zones, hosts, weighted }: Labels,
+  index: number,
+  { place, weight }: { place: number; weight: number },
+): TableMember {
+  const host = hosts === 0 ? undefined : place % hosts
+  const zone = zones === 0 ? undefined : (host ?? place) % zones
+  return {
+    id: nodeId(`n${index}`),
+    zone: zone === undefined ? '' : `z${zone}`,
+    host: host === undefined || host === 0 ? '' : `h${host}`,
+    weight: weighted ? weight : 1,
+  }
+}
