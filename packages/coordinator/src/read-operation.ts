@@ -157,10 +157,16 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   #gathered(candidate: number, known: KnownRow | undefined): void {
-    this.#versions[candidate] = known ? known.version : null
-    if (known) {
-      this.#merged = this.#merged ? mergeKnownRows(this.#merged, known, this.#token) : known
+    try {
+      if (known) {
+        this.#merged = this.#merged ? mergeKnownRows(this.#merged, known, this.#token) : known
+      }
+    } catch (error) {
+      // A copy that contradicts another (V1) does not count.
+      if (!(error instanceof ShoalError)) throw error
+      return this.failed(candidate, error.code)
     }
+    this.#versions[candidate] = known ? known.version : null
     this.#answeredBy(candidate)
   }
 

@@ -12,7 +12,7 @@ t.test('what one node acknowledges at quorum is read through the other two', asy
 })
 
 t.test(
-  'with one of three down quorum works and all is refused, with two down only one works',
+  'with one of three down quorum works and all is refused, with two down only one works (K5)',
   async (t) => {
     const cluster = await TestCluster.start(3)
     await cluster.isolate('n3')
@@ -112,7 +112,7 @@ t.test('a retry after its value was replaced does not bring it back', async (t) 
   t.same(bodies(await cluster.get('n2', 'k')), ['v2'])
 })
 
-t.test('a node that is no replica passes the write to one, once (V4)', async (t) => {
+t.test('a node that is no replica passes the write to one, once (K6, V4)', async (t) => {
   const cluster = await TestCluster.start(5)
   for (let index = 0; index < 20; index++) {
     const key = `key ${index}`
@@ -123,7 +123,7 @@ t.test('a node that is no replica passes the write to one, once (V4)', async (t)
   t.ok(cluster.node('n1').coordinator.figures.forwarded > 0, 'some keys live elsewhere')
 })
 
-t.test('a session reads its own writes at one through any node (S1)', async (t) => {
+t.test('a session reads its own writes at one through any node (K8, S1)', async (t) => {
   const cluster = await TestCluster.start(3)
   await cluster.isolate('n3')
   const put = succeeded(await cluster.put('n1', 'k', 'mine', { session: 'new' }))
@@ -139,15 +139,18 @@ t.test('a session reads its own writes at one through any node (S1)', async (t) 
   t.not(put.session, '')
 })
 
-t.test('a session that nobody reachable can satisfy is refused, not lied to (S1)', async (t) => {
-  const cluster = await TestCluster.start(3)
-  await cluster.isolate('n1')
-  const put = succeeded(await cluster.put('n1', 'k', 'mine', { session: 'new', level: 'one' }))
-  const refused = failed(await cluster.get('n2', 'k', { session: put.session }))
-  t.equal(refused.code, 'SHOAL_SESSION_UNSATISFIED')
-})
+t.test(
+  'a session that nobody reachable can satisfy is refused, not lied to (K8, S1)',
+  async (t) => {
+    const cluster = await TestCluster.start(3)
+    await cluster.isolate('n1')
+    const put = succeeded(await cluster.put('n1', 'k', 'mine', { session: 'new', level: 'one' }))
+    const refused = failed(await cluster.get('n2', 'k', { session: put.session }))
+    t.equal(refused.code, 'SHOAL_SESSION_UNSATISFIED')
+  },
+)
 
-t.test('a strict read confirms what it shows before it shows it (Q5)', async (t) => {
+t.test('a strict read confirms what it shows before it shows it (K9, Q5)', async (t) => {
   const cluster = await TestCluster.start(3)
   await cluster.isolate('n1')
   succeeded(await cluster.put('n1', 'k', 'minority', { level: 'one' }))
@@ -216,7 +219,7 @@ t.test('preconditions are checked, and a failed one returns what is current', as
 })
 
 t.test(
-  'a context of another key, or a damaged one, is refused before anything happens (V6)',
+  'a context of another key, or a damaged one, is refused before anything happens (K7, V6)',
   async (t) => {
     const cluster = await TestCluster.start(3)
     const { context } = succeeded(await cluster.put('n1', 'k', 'v'))
@@ -292,7 +295,7 @@ t.test('a write that is cut off half way ends at its deadline as unknown (O2, Q7
   t.equal(result.details.replicas?.length, 3)
 })
 
-t.test('a damaged copy is never an answer, and is healed by the read (V11)', async (t) => {
+t.test('a damaged copy is never an answer, and is healed by the read (K10, V11)', async (t) => {
   const cluster = await TestCluster.start(3)
   succeeded(await cluster.put('n1', 'k', 'v', { level: 'all' }))
   cluster.node('n1').store.disk.corrupt('rows', makeRowKey('b', 'k'), cluster.env.random('rot'))

@@ -27,7 +27,7 @@ t.test('an operation is met at its need, not before', async (t) => {
   t.equal(judge(tally({ acknowledged: 0b011, pending: 0b100 })), 'met')
 })
 
-t.test('written is not durable: both needs have to be met (Q2)', async (t) => {
+t.test('written is not durable: both needs have to be met (K2, Q2)', async (t) => {
   const written = tally({ needDurable: 2, acknowledged: 0b111, durable: 0b001, pending: 0b110 })
   t.equal(judge(written), 'undecided')
   t.equal(judge({ ...written, durable: 0b011, pending: 0b100 }), 'met')

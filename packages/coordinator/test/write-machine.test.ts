@@ -74,7 +74,7 @@ t.test('every cell of the write machine is decided', async (t) => {
 })
 
 t.test(
-  'a write is acknowledged by the second of three replicas, and the third is owed it',
+  'a write is acknowledged by the second of three replicas, and the third is owed it (K4)',
   async (t) => {
     const effects = replay(waiting(), [
       { kind: 'durable', by: 0 },
@@ -88,7 +88,7 @@ t.test(
   },
 )
 
-t.test('an acknowledgement counts once, however often it is said', async (t) => {
+t.test('an acknowledgement counts once, however often it is said (K3)', async (t) => {
   const effects = replay(waiting(), [
     { kind: 'durable', by: 0 },
     { kind: 'durable', by: 0 },
@@ -131,7 +131,7 @@ const event = fc.oneof(
   fc.constant({ kind: 'expired' as const }),
 )
 
-t.test('a write replies at most once, and truthfully, whatever comes', async () => {
+t.test('a write replies at most once, and truthfully, whatever comes (K1, K2)', async () => {
   fc.assert(
     fc.property(
       fc.array(event, { maxLength: 30 }),
@@ -158,7 +158,7 @@ t.test('a write replies at most once, and truthfully, whatever comes', async () 
   )
 })
 
-t.test('every write has ended once its time is up', async () => {
+t.test('every write has ended once its time is up (K1)', async () => {
   fc.assert(
     fc.property(
       fc.array(event, { maxLength: 20 }),

@@ -6,7 +6,7 @@ const one = 1 as Partition
 const two = 2 as Partition
 const create = (kept?: Buffer): Actors => new Actors(createSeededRandom('actors'), kept)
 
-t.test('an actor issues each counter once, over all keys of its partition (A1)', async (t) => {
+t.test('an actor issues each counter once, over all keys of its partition (P1, A1)', async (t) => {
   const actors = create()
   const counters = [1, 2, 3].map(() => actors.next(one).counter)
   t.same(counters, [1, 2, 3])
@@ -15,7 +15,7 @@ t.test('an actor issues each counter once, over all keys of its partition (A1)',
 })
 
 t.test(
-  'after a clean stop the counters go on; after any other one the actor is new (A2)',
+  'after a clean stop the counters go on; after any other one the actor is new (P2, A2)',
   async (t) => {
     const before = create()
     before.next(one)

@@ -23,7 +23,7 @@ function applyGroup(store: Store, journal: DigestJournal, group: readonly Digest
   journal.written(group)
 }
 
-t.test('after any number of groups, digests are recovered as they were (E1)', async () => {
+t.test('after any number of groups, digests are recovered as they were (P6, E1)', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(changes, { minLength: 1, maxLength: 120 }), async (groups) => {
       const store = createMemoryStore(createTestEnv())

@@ -14,7 +14,7 @@ const dot = (counter: number) => ({
   content: 2n ** 63n + 1n,
 })
 
-t.test('a request is remembered with its dot, for its age and no longer (V10)', async (t) => {
+t.test('a request is remembered with its dot, for its age and no longer (P8, V10)', async (t) => {
   const memory = new RequestMemory({ entries: 1_024, age: minutes(10) })
   memory.remember(hash(7), dot(2 ** 40 + 5), millis(0))
   t.match(memory.recall(hash(7), minutes(10)), { counter: 2 ** 40 + 5, content: 2n ** 63n + 1n })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { VersionCache } from '../src/core/version-cache.ts'
 
-t.test('a hit is the last version set, and never that of another key', async () => {
+t.test('a hit is the last version set, and never that of another key (P7)', async () => {
   const step = fc.record({
     key: fc.integer({ min: 0, max: 400 }),
     version: fc.uint8Array({ minLength: 1, maxLength: 220 }),

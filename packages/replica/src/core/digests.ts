@@ -10,7 +10,7 @@ import { invariant, limits, type Partition } from '@shoal/kernel'
  * instead cost a third more CPU for each write.
  *
  * Journal record: per change u16 partition, u16 segment, u64 change. Checkpoint of one partition:
- * u64 sequence it includes, then its 1,024 digests.
+ * u64 sequence it includes, then its 1,024 digests as they lie in memory, low byte first.
  */
 export interface DigestChange {
   readonly partition: Partition
@@ -19,6 +19,10 @@ export interface DigestChange {
 }
 
 const SEGMENTS = limits.digestSegments
+invariant(
+  new Uint8Array(new Uint16Array([1]).buffer)[0] === 1,
+  'digests lie in memory as on disk: low byte first, as on all supported machines',
+)
 const CHANGE_BYTES = 12
 const CHECKPOINT_BYTES = 8 + SEGMENTS * 8
 
@@ -77,9 +81,8 @@ export class Digests {
   encodeCheckpoint(partition: Partition): Buffer {
     const checkpoint = Buffer.allocUnsafe(CHECKPOINT_BYTES)
     checkpoint.writeBigUInt64BE(BigInt(this.#sequence), 0)
-    for (let segment = 0; segment < SEGMENTS; segment++) {
-      checkpoint.writeBigUInt64BE(this.segment(partition, segment), 8 + segment * 8)
-    }
+    const { buffer, byteOffset, byteLength } = this.partition(partition)
+    Buffer.from(buffer, byteOffset, byteLength).copy(checkpoint, 8)
     return checkpoint
   }
 
@@ -98,9 +101,8 @@ export class Digests {
   /** Recovery, first half. Returns the sequence the checkpoint includes. */
   restoreCheckpoint(partition: Partition, checkpoint: Buffer): number {
     invariant(checkpoint.length === CHECKPOINT_BYTES, 'a digest checkpoint has its length')
-    for (let segment = 0; segment < SEGMENTS; segment++) {
-      this.#segments[partition * SEGMENTS + segment] = checkpoint.readBigUInt64BE(8 + segment * 8)
-    }
+    const { buffer, byteOffset, byteLength } = this.partition(partition)
+    checkpoint.copy(Buffer.from(buffer, byteOffset, byteLength), 0, 8)
     return Number(checkpoint.readBigUInt64BE(0))
   }
 

@@ -1,0 +1,368 @@
+import { liveCount, visibleCount } from '@shoal/causality'
+import { createTestEnv, type ErrorCode, type Partition, type TestEnv } from '@shoal/kernel'
+import { hash64, makeRowKey, partitionOfRowKey, segmentOfRowKey } from '@shoal/ring'
+import {
+  createMemoryDisk,
+  createMemoryStore,
+  decodeValue,
+  type MemoryDisk,
+  rowBlocks,
+  rowVersion,
+  type Store,
+} from '@shoal/storage'
+import fc from 'fast-check'
+import t from 'tap'
+import type { MergeOperation, PutOperation, Written } from '../src/operations.ts'
+import { Replica } from '../src/replica.ts'
+
+const PARTITIONS = 8
+
+interface Opened {
+  readonly env: TestEnv
+  readonly disk: MemoryDisk
+  readonly store: Store
+  readonly replica: Replica
+}
+
+async function open(disk = createMemoryDisk(), seed = 1): Promise<Opened> {
+  const env = createTestEnv({ seed })
+  const store = createMemoryStore(env, { disk })
+  const replica = await settle(env, Replica.open({ env, store, partitions: PARTITIONS }))
+  return { env, disk, store, replica }
+}
+
+/** Runs promises and turns until a promise has ended. */
+async function settle<T>(env: TestEnv, promise: Promise<T>): Promise<T> {
+  let ended = false
+  promise
+    .finally(() => {
+      ended = true
+    })
+    .catch(() => {})
+  for (let round = 0; round < 2_000 && !ended; round++) {
+    for (let hop = 0; hop < 10; hop++) await Promise.resolve()
+    env.drainTurns()
+    if (round > 100) env.advance(1 as never)
+  }
+  return promise
+}
+
+interface PutResult {
+  readonly written?: Written
+  readonly durable: boolean
+  readonly refused?: ErrorCode
+}
+
+function put(
+  { env, replica }: Opened,
+  key: string,
+  value: string,
+  given: Partial<PutOperation> = {},
+): Promise<PutResult> {
+  return settle(
+    env,
+    new Promise((resolve) => {
+      let written: Written | undefined
+      replica.put({
+        kind: 'put',
+        rowKey: makeRowKey('b', key),
+        tombstone: false,
+        body: Buffer.from(value),
+        contentType: 'text/plain',
+        contentEncoding: '',
+        context: undefined,
+        seen: undefined,
+        blind: 'overwrite',
+        expiry: 0,
+        request: undefined,
+        siblingsMax: 50,
+        durable: true,
+        ...given,
+        sink: {
+          written: (result) => {
+            written = result
+            if (given.durable === false) resolve({ written: result, durable: false })
+          },
+          durable: () => resolve({ ...(written ? { written } : {}), durable: true }),
+          refused: (refused) => resolve({ refused, durable: false }),
+        },
+      })
+    }),
+  )
+}
+
+function merge(
+  { env, replica }: Opened,
+  key: string,
+  row: Buffer,
+  given: Partial<MergeOperation> = {},
+): Promise<ErrorCode | 'durable'> {
+  return settle(
+    env,
+    new Promise((resolve) => {
+      replica.merge({
+        kind: 'merge',
+        rowKey: makeRowKey('b', key),
+        row,
+        heal: false,
+        durable: true,
+        ...given,
+        sink: { merged: () => {}, durable: () => resolve('durable'), refused: resolve },
+      })
+    }),
+  )
+}
+
+function read({ env, replica }: Opened, key: string): Promise<Buffer | undefined | ErrorCode> {
+  return settle(
+    env,
+    new Promise((resolve) => {
+      replica.read(makeRowKey('b', key), { row: resolve, failed: resolve })
+    }),
+  )
+}
+
+async function values(node: Opened, key: string): Promise<string[]> {
+  const row = await read(node, key)
+  if (!Buffer.isBuffer(row)) return []
+  return rowBlocks(row)
+    .map(decodeValue)
+    .filter(({ tombstone }) => !tombstone)
+    .map(({ body }) => body.toString())
+    .sort()
+}
+
+const rowOf = (written: Written | undefined, key: string): Buffer =>
+  (written?.message ?? Buffer.alloc(0)).subarray(3 + makeRowKey('b', key).length)
+
+t.test('a put is written, then durable, and can be read (P3)', async (t) => {
+  const node = await open()
+  const result = await put(node, 'k', 'v')
+  t.ok(result.durable)
+  t.same(await values(node, 'k'), ['v'])
+  t.equal(await read(node, 'other'), undefined)
+})
+
+t.test(
+  'a second put replaces the first where nobody else wrote, and keeps what its context lacks',
+  async (t) => {
+    const node = await open()
+    const first = await put(node, 'k', 'one')
+    await put(node, 'k', 'two')
+    t.same(await values(node, 'k'), ['two'])
+    await put(node, 'k', 'three', { context: first.written?.context })
+    t.same(await values(node, 'k'), ['three', 'two'], 'the context had seen one, not two')
+  },
+)
+
+t.test('operations on one key in one group see each other', async (t) => {
+  const node = await open()
+  const results = await Promise.all([
+    put(node, 'k', 'a', { blind: 'sibling' }),
+    put(node, 'k', 'b', { blind: 'sibling' }),
+    put(node, 'k', 'c', { blind: 'sibling' }),
+  ])
+  t.equal(node.replica.figures().groups, 1)
+  t.same(await values(node, 'k'), ['a', 'b', 'c'])
+  t.same(
+    results.map(({ written }) => liveCount(written?.version ?? Buffer.alloc(6))),
+    [1, 2, 3],
+  )
+})
+
+t.test('rows merge both ways to equal bytes, values included (V2)', async (t) => {
+  const [left, right] = [await open(createMemoryDisk(), 1), await open(createMemoryDisk(), 2)]
+  const onLeft = await put(left, 'k', 'left')
+  const onRight = await put(right, 'k', 'right')
+  t.equal(await merge(left, 'k', rowOf(onRight.written, 'k')), 'durable')
+  t.equal(await merge(right, 'k', rowOf(onLeft.written, 'k')), 'durable')
+  t.same(await values(left, 'k'), ['left', 'right'])
+  t.same(await read(left, 'k'), await read(right, 'k'))
+})
+
+t.test('after a clean stop the actor goes on; after a crash it is new (P2)', async (t) => {
+  const first = await open()
+  const before = await put(first, 'k', 'v1')
+  await settle(first.env, first.replica.close())
+  await settle(first.env, first.store.close())
+  const second = await open(first.disk, 2)
+  t.ok(second.replica.wasClean)
+  const after = await put(second, 'k', 'v2')
+  t.same(after.written?.actor, before.written?.actor)
+  t.equal(after.written?.counter, 2)
+  first.disk.crash({ keepUnsynced: 'all' })
+  const third = await open(first.disk, 3)
+  t.notOk(third.replica.wasClean, 'the marker was taken at the second start')
+  const fresh = await put(third, 'k', 'v3')
+  t.notSame(fresh.written?.actor, before.written?.actor)
+  t.equal(fresh.written?.counter, 1)
+})
+
+t.test('a clock that shows our own actor ahead of us makes us somebody else (P2)', async (t) => {
+  // Two nodes from one disk image, as after a restored backup: same seed, same actor.
+  const original = await open(createMemoryDisk(), 1)
+  const restored = await open(createMemoryDisk(), 1)
+  const place = (key: string) => partitionOfRowKey(makeRowKey('b', key), PARTITIONS)
+  const other = Array.from({ length: 99 }, (_none, index) => `k${index}`).find(
+    (key) => place(key) === place('k'),
+  )
+  const first = await put(restored, 'k', 'v1')
+  await put(original, 'k', 'v1')
+  const later = await put(original, other ?? '', 'v2')
+  t.same(later.written?.actor, first.written?.actor, 'they take themselves for the same writer')
+  await merge(restored, other ?? '', rowOf(later.written, other ?? ''))
+  const next = await put(restored, 'k', 'v3')
+  t.notSame(next.written?.actor, first.written?.actor)
+})
+
+t.test(
+  'acknowledged writes survive any crash, and digests are those of the rows (P4, P6)',
+  async () => {
+    const step = fc.record({
+      key: fc.integer({ min: 0, max: 12 }),
+      value: fc.string({ maxLength: 20 }),
+      durable: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 0, max: 20 }),
+        async (steps, keepUnsynced) => {
+          const node = await open()
+          const acknowledged = new Map<string, string>()
+          const unsynced = new Set<string>()
+          for (const { key, value, durable } of steps) {
+            const name = `key ${key}`
+            await put(node, name, value, { durable })
+            if (durable) {
+              // A sync covers everything written before it.
+              unsynced.clear()
+              acknowledged.set(name, value)
+            } else {
+              unsynced.add(name)
+              acknowledged.delete(name)
+            }
+          }
+          node.disk.crash({ keepUnsynced })
+          const after = await open(node.disk, 2)
+          for (const [name, value] of acknowledged) {
+            if (!(await values(after, name)).includes(value)) return false
+          }
+          return digestsHold(after)
+        },
+      ),
+      { seed: 20_071_014, numRuns: 60 },
+    )
+  },
+)
+
+async function digestsHold({ env, store, replica }: Opened): Promise<boolean> {
+  const page = await settle(env, store.scan({ column: 'rows', limit: 1_000 }))
+  const wanted = new Map<string, bigint>()
+  for (const { key, value } of page.rows) {
+    const place = `${partitionOfRowKey(key, PARTITIONS)} ${segmentOfRowKey(key, PARTITIONS)}`
+    const digest = hash64(rowVersion(value), key.readBigUInt64BE(0))
+    wanted.set(place, (wanted.get(place) ?? 0n) ^ digest)
+  }
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    for (let segment = 0; segment < 1_024; segment++) {
+      const digest = replica.segmentDigest(partition as Partition, segment)
+      if (digest !== (wanted.get(`${partition} ${segment}`) ?? 0n)) return false
+    }
+  }
+  return true
+}
+
+t.test('a read error refuses the write and changes nothing (P5)', async (t) => {
+  const node = await open()
+  await put(node, 'k', 'v')
+  const fresh = await reopen(node)
+  fresh.disk.failRead('versions', makeRowKey('b', 'k').subarray(8))
+  const refused = await put(fresh, 'k', 'w')
+  t.equal(refused.refused, 'SHOAL_STORE_FAILED')
+  t.same(await values(fresh, 'k'), ['v'])
+})
+
+async function reopen(node: Opened): Promise<Opened> {
+  await settle(node.env, node.replica.close())
+  await settle(node.env, node.store.close())
+  return open(node.disk, 9)
+}
+
+t.test('a full disk refuses the group and leaves everything as it was (P9)', async (t) => {
+  const node = await open()
+  await put(node, 'k', 'v')
+  const before = node.replica.segmentDigest(
+    partitionOfRowKey(makeRowKey('b', 'k'), PARTITIONS),
+    segmentOfRowKey(makeRowKey('b', 'k'), PARTITIONS),
+  )
+  node.disk.setFull(true)
+  t.equal((await put(node, 'k', 'w')).refused, 'SHOAL_STORAGE_FULL')
+  node.disk.setFull(false)
+  t.same(await values(node, 'k'), ['v'])
+  t.equal(
+    node.replica.segmentDigest(
+      partitionOfRowKey(makeRowKey('b', 'k'), PARTITIONS),
+      segmentOfRowKey(makeRowKey('b', 'k'), PARTITIONS),
+    ),
+    before,
+  )
+  t.ok((await put(node, 'k', 'x')).durable, 'and it takes writes again when there is room')
+})
+
+t.test('a repeated request keeps its dot, and another body under it is refused (P8)', async (t) => {
+  const node = await open()
+  const request = Buffer.from('8 bytes!')
+  const first = await put(node, 'k', 'v', { request })
+  const again = await put(node, 'k', 'v', { request })
+  t.equal(again.written?.repeated, true)
+  t.equal(again.written?.counter, first.written?.counter)
+  t.equal((await put(node, 'k', 'w', { request })).refused, 'SHOAL_IDEMPOTENCY_KEY_REUSED')
+  const later = await reopen(node)
+  const afterRestart = await put(later, 'k', 'v', { request })
+  t.equal(afterRestart.written?.counter, first.written?.counter, 'the live value carries it too')
+})
+
+t.test(
+  'a damaged row is not served, and a heal puts a sound copy in its place (P10)',
+  async (t) => {
+    const node = await open()
+    const { written } = await put(node, 'k', 'v')
+    const row = Buffer.from(rowOf(written, 'k'))
+    node.disk.corrupt('rows', makeRowKey('b', 'k'), node.env.random('rot'))
+    t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
+    t.equal(await merge(node, 'k', row), 'durable', 'an equal version alone does not notice')
+    t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
+    t.equal(await merge(node, 'k', row, { heal: true }), 'durable')
+    t.same(await values(node, 'k'), ['v'])
+  },
+)
+
+t.test(
+  'a key whose version record is damaged too is refused, then healed under a new actor (P10)',
+  async (t) => {
+    const node = await open()
+    const { written } = await put(node, 'k', 'v')
+    const row = Buffer.from(rowOf(written, 'k'))
+    const after = await reopen(node)
+    after.disk.corrupt('rows', makeRowKey('b', 'k'), after.env.random('rot'))
+    after.disk.corrupt('versions', makeRowKey('b', 'k').subarray(8), after.env.random('rot'))
+    t.equal((await put(after, 'k', 'w')).refused, 'SHOAL_ROW_DAMAGED')
+    t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
+    t.same(await values(after, 'k'), ['v'])
+    const next = await put(after, 'k', 'w')
+    t.notSame(next.written?.actor, written?.actor)
+    t.ok(await digestsHold(after))
+  },
+)
+
+t.test('siblings are refused at their limit, merges never are (V8)', async (t) => {
+  const [left, right] = [await open(createMemoryDisk(), 1), await open(createMemoryDisk(), 2)]
+  for (const value of ['a', 'b']) await put(left, 'k', value, { blind: 'sibling', siblingsMax: 2 })
+  const refused = await put(left, 'k', 'c', { blind: 'sibling', siblingsMax: 2 })
+  t.equal(refused.refused, 'SHOAL_SIBLINGS_FULL')
+  const other = await put(right, 'k', 'd')
+  t.equal(await merge(left, 'k', rowOf(other.written, 'k')), 'durable')
+  const row = (await read(left, 'k')) as Buffer
+  t.equal(visibleCount(rowVersion(row), 0), 3)
+})
