@@ -1,4 +1,6 @@
-/** Latencies in buckets 2 % apart, from 10 µs to 100 s: percentiles without keeping every sample. */
+/**
+ * Latencies in buckets 2 % apart, from 10 µs to 100 s: percentiles without keeping every sample.
+ */
 export class Histogram {
   readonly #counts = new Uint32Array(BUCKETS)
   #total = 0

@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net'
 
 /**
- * An HTTP/1.1 client that does as little as can be done, so that on two shared cores the load costs less
- * than what it measures. One request at a time on each connection; bodies need a Content-Length.
+ * An HTTP/1.1 client that does as little as can be done, so that on two shared cores the load costs
+ * less than what it measures. One request at a time on each connection; bodies need a
+ * Content-Length.
  */
 export interface Answer {
   readonly status: number

@@ -26,10 +26,10 @@ export interface BucketsParts {
 }
 
 /**
- * Bucket properties are ordinary values of a system bucket: replicated, repaired and listed like any
- * other. Every node looks for changed versions every two seconds and reads only those, so that a change
- * holds everywhere within 5 s while a quorum can be reached. A node that cannot reach one goes on with
- * what it knew.
+ * Bucket properties are ordinary values of a system bucket: replicated, repaired and listed like
+ * any other. Every node looks for changed versions every two seconds and reads only those, so that
+ * a change holds everywhere within 5 s while a quorum can be reached. A node that cannot reach one
+ * goes on with what it knew.
  */
 export class BucketRegistry implements Buckets {
   readonly defaults: BucketProperties

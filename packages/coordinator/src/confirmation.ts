@@ -31,7 +31,10 @@ export interface ConfirmationPlan {
   readonly done: (asked: number, failure?: ShoalError) => void
 }
 
-/** The write-back of a strict read: the merged state must be durable on enough primaries before it is shown. */
+/**
+ * The write-back of a strict read: the merged state must be durable on enough primaries before it
+ * is shown.
+ */
 export class Confirmation implements PeerSink, MergeSink, DeadlineEntry {
   deadlineTick: number = unlisted.deadlineTick
   deadlineBefore: DeadlineEntry | undefined

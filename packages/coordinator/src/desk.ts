@@ -63,7 +63,10 @@ export function createFigures(): Figures {
   }
 }
 
-/** A peer is waited for a little longer than the request, so that the request's own deadline ends it. */
+/**
+ * A peer is waited for a little longer than the request, so that the request's own deadline ends
+ * it.
+ */
 const GRACE_MS = 50
 
 export function timeLeft(desk: Desk, deadline: Millis): Millis {

@@ -13,8 +13,9 @@ import type { PeerSink } from './ports.ts'
 import type { WriteAnswer, WriteRequest } from './requests.ts'
 
 /**
- * Passes a write to a replica of its key, because only a replica may mint a dot (V4). A question that
- * never left this node may go to another replica; one that left may not: it may have been done.
+ * Passes a write to a replica of its key, because only a replica may mint a dot (V4). A question
+ * that never left this node may go to another replica; one that left may not: it may have been
+ * done.
  */
 export function forwardWrite(
   desk: Desk,

@@ -59,8 +59,8 @@ interface PageRequest {
 }
 
 /**
- * One page over all partitions: each is asked of `need` of its primaries, and what they hold of a key is
- * merged. `next` is where the following page begins, undefined when this was the last.
+ * One page over all partitions: each is asked of `need` of its primaries, and what they hold of a
+ * key is merged. `next` is where the following page begins, undefined when this was the last.
  */
 export async function listVersions(
   desk: Desk,

@@ -1,7 +1,8 @@
 import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
 
 /**
- * What a coordinator needs of the world. Other packages satisfy these by shape; `node` introduces them.
+ * What a coordinator needs of the world. Other packages satisfy these by shape; `node` introduces
+ * them.
  */
 
 /** The other replicas, by node id. Nothing here retries (Q9). */

@@ -2,8 +2,8 @@ import type { Env, Millis, NodeId, ReplicaReport } from '@shoal/kernel'
 import type { TraceEvent } from './requests.ts'
 
 /**
- * What each candidate did for one request, for errors and traces. Notes cost two array writes; text is
- * made only for those who ask.
+ * What each candidate did for one request, for errors and traces. Notes cost two array writes; text
+ * is made only for those who ask.
  */
 export class Progress {
   readonly #env: Env

@@ -48,8 +48,8 @@ export interface ReadResult {
 
 /**
  * Drives the read machine. The own row is read first; peers are then asked with the digest of its
- * version and answer equal ones with one byte. Whoever is found behind is repaired after the reply, and
- * before it where the read is strict (Q5).
+ * version and answer equal ones with one byte. Whoever is found behind is repaired after the reply,
+ * and before it where the read is strict (Q5).
  */
 export class ReadOperation implements PeerSink, DeadlineEntry {
   deadlineTick: number = unlisted.deadlineTick

@@ -14,8 +14,8 @@ export interface Repair {
 }
 
 /**
- * Sends a merged row to a replica that was found behind. Bounded, without retry: the next read of the
- * key, or anti-entropy, finds what this one could not do.
+ * Sends a merged row to a replica that was found behind. Bounded, without retry: the next read of
+ * the key, or anti-entropy, finds what this one could not do.
  *
  * @returns whether it was sent
  */

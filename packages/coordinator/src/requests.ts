@@ -182,8 +182,9 @@ export interface Trace {
 }
 
 /**
- * Everything a face (HTTP, batch) may ask of the store. Callbacks are called exactly once, never from
- * inside the call, with an answer or a `ShoalError`; by the request's timeout at the latest (O2).
+ * Everything a face (HTTP, batch) may ask of the store. Callbacks are called exactly once, never
+ * from inside the call, with an answer or a `ShoalError`; by the request's timeout at the latest
+ * (O2).
  */
 export interface KeyValue {
   read(request: ReadRequest, done: (result: ReadAnswer | ShoalError) => void): void

@@ -209,7 +209,9 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
   }
 }
 
-/** When replicas acknowledge: on disk, or when written, or both times where the request counts both. */
+/**
+ * When replicas acknowledge: on disk, or when written, or both times where the request counts both.
+ */
 export function flagsFor({ w, durable }: EffectiveConsistency): number {
   if (durable === 0) return mergeFlags.writtenOnly
   return durable < w ? mergeFlags.acknowledgeWritten : 0

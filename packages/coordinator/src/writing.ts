@@ -119,7 +119,8 @@ function checkThenPut(prepared: Prepared, precondition: Precondition): void {
     const { etag } = describeState(desk, place, result.known)
     const failed = failedPrecondition(precondition, etag)
     if (failed) return finish(prepared, preconditionFailed(prepared, failed, etag, result.known))
-    // What was checked is what the write replaces: a writer in between becomes a sibling, not a loss.
+    // What was checked is what the write replaces: a writer in between becomes a sibling, not a
+    // loss.
     const seen = result.known ? versionClock(result.known.version) : undefined
     put(prepared, prepared.context ?? seen, 'checked')
   })
@@ -169,7 +170,8 @@ function put(
         contentEncoding: request.contentEncoding,
         context,
         seen: session && sessionClockFor(session, rowKey.subarray(0, 8)),
-        // A bucket that rejects blind writes lets a checked creation in; it replaces nothing unseen.
+        // A bucket that rejects blind writes lets a checked creation in; it replaces nothing
+        // unseen.
         blind: bucket.blindWrites === 'overwrite' ? 'overwrite' : 'sibling',
         expiry: expiryOf(prepared),
         request: request.idempotencyKey === '' ? undefined : requestHash(request, rowKey),
@@ -263,7 +265,9 @@ function describeWrite(
   }
 }
 
-/** The stamp of the write itself; of the newest value where a later write has already replaced it. */
+/**
+ * The stamp of the write itself; of the newest value where a later write has already replaced it.
+ */
 function modifiedOfDot(version: Buffer, actor: Buffer, counter: number): Millis {
   let header = liveAt(version)
   for (let at = header; at < version.length; at += HEADER_BYTES) {

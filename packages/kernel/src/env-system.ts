@@ -10,8 +10,8 @@ const cryptographicRandom: Random = {
 /**
  * The production form: the machine's clocks, timers and cryptographic randomness.
  *
- * @param halt  how this process stops when its state can no longer be trusted; must not return control
- *              to the work that failed
+ * @param halt how this process stops when its state can no longer be trusted; must not return
+ *              control to the work that failed
  */
 export function createSystemEnv(halt: (reason: Error) => void): Env {
   return {

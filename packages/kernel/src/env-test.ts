@@ -98,7 +98,10 @@ export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): T
   }
 }
 
-/** A reproducible stream (sfc32 seeded by FNV-1a of the label). For tests and simulation, never for secrets. */
+/**
+ * A reproducible stream (sfc32 seeded by FNV-1a of the label). For tests and simulation, never for
+ * secrets.
+ */
 export function createSeededRandom(label: string): Random {
   let [a, b, c, d] = [0x9e3779b9, 0x243f6a88, fnv1a(label), 1]
   const next = (): number => {

@@ -1,15 +1,15 @@
 import type { Millis } from './units.ts'
 
 /**
- * The one seam to time, chance and the process. Nothing outside `node` and the adapters reads a clock,
- * sets a timer or draws a random number in any other way, so that a whole cluster can run in one
- * process on virtual time and a seed replays every run.
+ * The one seam to time, chance and the process. Nothing outside `node` and the adapters reads a
+ * clock, sets a timer or draws a random number in any other way, so that a whole cluster can run in
+ * one process on virtual time and a seed replays every run.
  */
 export interface Env {
   readonly clock: Clock
   /**
-   * A stream of chance of its own for each label, so that a new draw in one place does not shift the
-   * draws of another.
+   * A stream of chance of its own for each label, so that a new draw in one place does not shift
+   * the draws of another.
    */
   random(label: string): Random
   /**
@@ -17,7 +17,10 @@ export interface Env {
    * together. Order is kept among calls of one turn.
    */
   nextTurn(work: () => void): void
-  /** Stops this process because its state can no longer be trusted. Called for an InvariantViolation or failed disk. */
+  /**
+   * Stops this process because its state can no longer be trusted. Called for an InvariantViolation
+   * or failed disk.
+   */
   halt(reason: Error): void
 }
 

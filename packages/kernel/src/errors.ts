@@ -13,7 +13,9 @@ export type Retry = 'never' | 'after-read' | 'if-idempotent' | 'after'
 export type Outcome = 'not-applied' | 'unknown'
 
 export interface CatalogueEntry {
-  /** HTTP status, or 0 for an error that never leaves as an HTTP answer (start-up, peers, client). */
+  /**
+   * HTTP status, or 0 for an error that never leaves as an HTTP answer (start-up, peers, client).
+   */
   readonly status: number
   readonly title: string
   readonly retry: Retry

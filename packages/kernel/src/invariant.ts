@@ -1,7 +1,8 @@
 /**
- * Two kinds of failure exist in Shoal. A `ShoalError` is expected: the caller is told what was wanted
- * and what was had. An `InvariantViolation` is a bug or damaged memory: nothing may catch it to carry
- * on, the process stops, because a node that no longer understands its own state can only do harm.
+ * Two kinds of failure exist in Shoal. A `ShoalError` is expected: the caller is told what was
+ * wanted and what was had. An `InvariantViolation` is a bug or damaged memory: nothing may catch it
+ * to carry on, the process stops, because a node that no longer understands its own state can only
+ * do harm.
  */
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation'

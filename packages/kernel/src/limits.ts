@@ -2,8 +2,8 @@ import { invariant } from './invariant.ts'
 import { kibibytes, mebibytes, millis, minutes, seconds } from './units.ts'
 
 /**
- * Every bound in Shoal, in one place (rule O1). A queue, cache or size without a line here is a bug.
- * The relations between them are asserted below when this module loads.
+ * Every bound in Shoal, in one place (rule O1). A queue, cache or size without a line here is a
+ * bug. The relations between them are asserted below when this module loads.
  */
 export const limits = {
   // What a client may send.
@@ -37,7 +37,10 @@ export const limits = {
   clockActorsWarn: 100,
   clockActorsMax: 4_096,
   clockExtrasMax: 4_096,
-  /** A stamp further ahead of the local wall clock is refused from clients, clamped from peers (V12). */
+  /**
+   * A stamp further ahead of the local wall clock is refused from clients, clamped from peers
+   * (V12).
+   */
   clockAheadMax: seconds(60),
 
   // Ring.
@@ -131,7 +134,9 @@ export const limits = {
   connectionRefusing: seconds(1),
   /** Bodies being received and values on their way to the store, over all connections. */
   bodyBytesInFlightMax: mebibytes(256),
-  /** Bodies that describe something: bucket properties. Values and batches have bounds of their own. */
+  /**
+   * Bodies that describe something: bucket properties. Values and batches have bounds of their own.
+   */
   documentBytesMax: kibibytes(64),
   batchesMax: 64,
   /** Texts of one header whose meaning is remembered. */
@@ -149,7 +154,9 @@ export const limits = {
   /** The burst that the retry budget (10 % of calls) and the hedge budget (5 % of reads) allow. */
   clientRetryTokensMax: 500,
   clientHedgeTokensMax: 20,
-  /** Requests of one session on the way at a time; no more tokens than that ever stand side by side. */
+  /**
+   * Requests of one session on the way at a time; no more tokens than that ever stand side by side.
+   */
   clientSessionParallelMax: 8,
   clientSessionHeaderBytesMax: kibibytes(20),
   /** A larger value travels alone, so that it does not hold up the batch. */

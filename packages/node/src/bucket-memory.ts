@@ -1,7 +1,10 @@
 import { type BucketProperties, formatProperties, parseProperties } from '@shoal/coordinator'
 import type { Store } from '@shoal/storage'
 
-/** Bucket properties as this node last knew them, so that it starts with them before it finds a quorum. */
+/**
+ * Bucket properties as this node last knew them, so that it starts with them before it finds a
+ * quorum.
+ */
 const KEY = Buffer.from('bucket-properties')
 
 export async function readRememberedBuckets(

@@ -32,7 +32,9 @@ import { deriveSecrets } from './secrets.ts'
 import type { NodeSettings } from './settings.ts'
 import { version } from './version.ts'
 
-/** The parts of a running node, in the order in which they were opened. Closed in the reverse order. */
+/**
+ * The parts of a running node, in the order in which they were opened. Closed in the reverse order.
+ */
 export interface NodeParts {
   readonly env: Env
   readonly ring: Ring

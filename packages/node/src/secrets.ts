@@ -1,6 +1,8 @@
 import { createHash, createHmac } from 'node:crypto'
 
-/** What the cluster secret is used for. Each use has a key of its own, so that none betrays another. */
+/**
+ * What the cluster secret is used for. Each use has a key of its own, so that none betrays another.
+ */
 export interface Secrets {
   /** Names the cluster together with its members (V6); says nothing about the secret. */
   readonly digest: string

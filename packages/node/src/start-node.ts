@@ -15,8 +15,8 @@ const LOAD_EVERY = seconds(1)
 const DISK_EVERY = seconds(30)
 
 /**
- * Starts one node: serving when it resolves. It does not wait for its peers; what needs more replicas
- * than can be reached is refused until they come.
+ * Starts one node: serving when it resolves. It does not wait for its peers; what needs more
+ * replicas than can be reached is refused until they come.
  */
 export async function startNode(
   settings: NodeSettings,

@@ -4,8 +4,8 @@ import { type Batch, rowVersion, type Store, verifyRow } from '@shoal/storage'
 import { type DigestChange, type Digests, encodeDigestRecord } from './core/digests.ts'
 
 /**
- * Digests on disk. Column `digests` holds: `c` + partition (u16) → checkpoint; `j` + sequence (u64) →
- * journal record; `s` + partition → this partition's digests are in doubt and must be rebuilt.
+ * Digests on disk. Column `digests` holds: `c` + partition (u16) → checkpoint; `j` + sequence (u64)
+ * → journal record; `s` + partition → this partition's digests are in doubt and must be rebuilt.
  */
 const CHECKPOINT = 0x63
 const JOURNAL = 0x6a

@@ -59,7 +59,10 @@ function holds(bits: Buffer, token: bigint, partitions: number): boolean {
   return ((bits[partition >> 3] ?? 0) & (0x80 >> (partition & 7))) !== 0
 }
 
-/** The first name behind every name with this prefix. UTF-8 has no byte 0xff, so the last one can grow. */
+/**
+ * The first name behind every name with this prefix. UTF-8 has no byte 0xff, so the last one can
+ * grow.
+ */
 function successor(prefix: Buffer): Buffer {
   const next = Buffer.from(prefix)
   next[next.length - 1] = (next[next.length - 1] as number) + 1

@@ -39,9 +39,9 @@ import type { Operation, PutOperation, Written } from './operations.ts'
  * The group pipeline: one read of versions, a merge in memory, one batch, one sync, for everything
  * that came in while the group before was on its way to the disk.
  *
- * One group at a time is held from its first read to its sync. That makes locks on keys needless, and
- * it makes groups as large as the disk is slow: two groups in flight were measured to halve the rows
- * for each sync and to gain nothing.
+ * One group at a time is held from its first read to its sync. That makes locks on keys needless,
+ * and it makes groups as large as the disk is slow: two groups in flight were measured to halve the
+ * rows for each sync and to gain nothing.
  */
 export interface PipelineParts {
   readonly env: Env
@@ -151,7 +151,8 @@ export class Pipeline {
     try {
       loaded = await this.#load(group)
     } catch (error) {
-      // A read error is an error, never "not found" (V3). The write-only failures stop the node (A3).
+      // A read error is an error, never "not found" (V3). The write-only failures stop the node
+      // (A3).
       if (this.#parts.store.failed || error instanceof InvariantViolation) throw error
       return refuseAll(group, 'SHOAL_STORE_FAILED')
     }
@@ -255,8 +256,9 @@ export class Pipeline {
   }
 
   /**
-   * Neither version nor row of a key can be read, and a peer's copy is about to replace them. What this
-   * disk knew is gone, with it perhaps our own last counters (A2) and the key's share of the digest (E1).
+   * Neither version nor row of a key can be read, and a peer's copy is about to replace them. What
+   * this disk knew is gone, with it perhaps our own last counters (A2) and the key's share of the
+   * digest (E1).
    */
   #forget(slot: Slot): void {
     this.#parts.actors.rotate(slot.partition)

@@ -27,8 +27,8 @@ export interface ReplicaQuestion {
 const EMPTY = Buffer.alloc(0)
 
 /**
- * Answers a peer's question to this replica. What comes in is checked before it is believed: the key's
- * hash (M2), the row's checksums (V11).
+ * Answers a peer's question to this replica. What comes in is checked before it is believed: the
+ * key's hash (M2), the row's checksums (V11).
  *
  * @returns false when the question is not one for a replica
  */

@@ -73,7 +73,10 @@ export class ByteWriter {
   }
 }
 
-/** Reads what `ByteWriter` wrote. Never trusts a length: reading past the end throws SHOAL_FRAME_INVALID. */
+/**
+ * Reads what `ByteWriter` wrote. Never trusts a length: reading past the end throws
+ * SHOAL_FRAME_INVALID.
+ */
 export class ByteReader {
   readonly #buffer: Buffer
   #at: number
@@ -121,7 +124,8 @@ export class ByteReader {
 
   list<T>(read: () => T): T[] {
     const count = this.u32()
-    // Each item takes at least one byte: a count beyond the rest is a lie and must not size an array.
+    // Each item takes at least one byte: a count beyond the rest is a lie and must not size an
+    // array.
     if (count > this.rest) throw malformed(`a list of ${count} items in ${this.rest} bytes`)
     const items: T[] = []
     for (let index = 0; index < count; index++) items.push(read())

@@ -1,8 +1,8 @@
 import type { BucketProperties, Consistency } from '../requests.ts'
 
 /**
- * Bucket properties as the text stored under the bucket's name. A member that a newer node wrote and we
- * do not know is ignored; one that we cannot read falls back to the cluster's default.
+ * Bucket properties as the text stored under the bucket's name. A member that a newer node wrote
+ * and we do not know is ignored; one that we cannot read falls back to the cluster's default.
  */
 export function formatProperties(properties: BucketProperties): string {
   return JSON.stringify(properties)

@@ -2,7 +2,8 @@ import type { NodeId } from '@shoal/kernel'
 import type { Ring } from '@shoal/ring'
 
 /**
- * Which nodes to ask for which partitions, so that every partition is read at `need` of its primaries.
+ * Which nodes to ask for which partitions, so that every partition is read at `need` of its
+ * primaries.
  *
  * @param nOf   copies that count for the bucket
  * @param isUp  nodes that can be reached

@@ -3,8 +3,8 @@ import { invariant, limits } from '@shoal/kernel'
 /**
  * The only place that knows when an operation is over; nobody else counts answers.
  *
- * Replicas are numbered by their place in the request's candidate list, primaries first, so a set of
- * them is a bit mask.
+ * Replicas are numbered by their place in the request's candidate list, primaries first, so a set
+ * of them is a bit mask.
  */
 export interface Tally {
   /** W or R: so many must acknowledge. */

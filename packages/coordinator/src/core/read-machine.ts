@@ -4,9 +4,9 @@ import { bit, countOf, judge, type Tally, type Verdict } from './judge.ts'
 /**
  * One read: ask R primaries, replace who fails, hedge who is slow, stop at R answers.
  *
- * Only primaries are candidates: what a fallback does not find says nothing (Q4). Versions and values
- * are not this machine's business; the driver merges them and may find that R answers are not enough
- * for a session (S1): then it says `insufficient` and everyone is asked.
+ * Only primaries are candidates: what a fallback does not find says nothing (Q4). Versions and
+ * values are not this machine's business; the driver merges them and may find that R answers are
+ * not enough for a session (S1): then it says `insufficient` and everyone is asked.
  */
 export interface ReadState {
   readonly kind: 'gathering' | 'escalated' | 'settled'

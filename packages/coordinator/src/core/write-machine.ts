@@ -5,9 +5,10 @@ import { bit, countOf, judge, type Tally, type Verdict } from './judge.ts'
  * One write, from the first message to the last answer.
  *
  * The failed obvious answer counts replies where they arrive, in five places, which sooner or later
- * disagree. Here every event goes through one step, `judge` alone decides, the reply is an effect that
- * occurs once, and answers after it still matter: a replica that refused or stayed silent is owed the
- * write (H1). The same machine confirms strict reads, where the write is the merged state (Q5).
+ * disagree. Here every event goes through one step, `judge` alone decides, the reply is an effect
+ * that occurs once, and answers after it still matter: a replica that refused or stayed silent is
+ * owed the write (H1). The same machine confirms strict reads, where the write is the merged state
+ * (Q5).
  */
 export interface WriteState {
   readonly kind: 'gathering' | 'settled'
@@ -116,7 +117,10 @@ function count(state: WriteState, event: WriteEvent): WriteState {
   }
 }
 
-/** Who must be told later. A silent replica may have the write all the same, so hints are idempotent. */
+/**
+ * Who must be told later. A silent replica may have the write all the same, so hints are
+ * idempotent.
+ */
 function owedAfter(before: WriteState, event: WriteEvent): readonly WriteEffect[] {
   if (event.kind === 'failed') {
     return event.by < before.primaries ? [{ kind: 'owe', candidate: event.by }] : NONE

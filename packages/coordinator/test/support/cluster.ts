@@ -32,7 +32,10 @@ export const defaultBucket: BucketProperties = {
   mode: 'leaderless',
 }
 
-/** A whole cluster in one process on a clock that moves when told: real cores and drivers, no disk, no sockets. */
+/**
+ * A whole cluster in one process on a clock that moves when told: real cores and drivers, no disk,
+ * no sockets.
+ */
 export class TestCluster {
   readonly env: TestEnv
   readonly network: MemoryNetwork

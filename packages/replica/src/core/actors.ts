@@ -3,8 +3,8 @@ import { invariant, type Partition, type Random } from '@shoal/kernel'
 /**
  * Actor ids and their counters (A1, A2).
  *
- * The obvious id, the node's name, lost data in other stores: a node that forgot its counters after a
- * crash issued old dots again, and honest writes looked already seen. So an actor is a random
+ * The obvious id, the node's name, lost data in other stores: a node that forgot its counters after
+ * a crash issued old dots again, and honest writes looked already seen. So an actor is a random
  * incarnation of (node, partition). It lives as long as this process can prove that no counter was
  * lost, and a new one is minted at the first doubt.
  */

@@ -39,9 +39,9 @@ import type { Remembered } from './request-memory.ts'
 /**
  * What one operation does to one key, as a function of the key's state.
  *
- * A put decides on clocks alone and needs the old row only where old values stay beside the new one;
- * a merge needs it only where both sides hold something the other lacks. So most operations never read
- * a value, and the group asks the disk for rows only after `needsRow` said so.
+ * A put decides on clocks alone and needs the old row only where old values stay beside the new
+ * one; a merge needs it only where both sides hold something the other lacks. So most operations
+ * never read a value, and the group asks the disk for rows only after `needsRow` said so.
  */
 
 /** One key within a group: what it was before, and what the operations so far made of it. */
@@ -105,7 +105,8 @@ export function needsRow(
 }
 
 /**
- * Coordinates a write: drops what its context contains, mints the next dot, raises the own base (V3).
+ * Coordinates a write: drops what its context contains, mints the next dot, raises the own base
+ * (V3).
  *
  * @returns what to tell the peers and the client, or why nothing was done
  */
@@ -159,7 +160,10 @@ export function applyPut(
   }
 }
 
-/** What a blind write replaces: what this replica knows, and what the client's session has seen (V7, S1). */
+/**
+ * What a blind write replaces: what this replica knows, and what the client's session has seen (V7,
+ * S1).
+ */
 function blindContext(version: Buffer | undefined, operation: PutOperation): Buffer | undefined {
   if (operation.blind === 'sibling') return undefined
   const known = overwriteContext(version)
@@ -227,7 +231,10 @@ export function contentHash(content: Content): bigint {
   return hash64(content.body, hash64(Buffer.from(kind, 'latin1')))
 }
 
-/** The first try of this request did its work: the same dot again, and the current row to spread (V10). */
+/**
+ * The first try of this request did its work: the same dot again, and the current row to spread
+ * (V10).
+ */
 function repeat(slot: Slot, operation: PutOperation, known: Remembered): Written | Refusal {
   invariant(slot.version !== undefined, 'a repeated request has left a version')
   const blocks = intactBlocks(slot)
@@ -289,7 +296,9 @@ function countKept(version: Buffer | undefined, context: Buffer | undefined): nu
   return kept
 }
 
-/** The blocks of the local row, or undefined when it fails its checksums or belongs to no version. */
+/**
+ * The blocks of the local row, or undefined when it fails its checksums or belongs to no version.
+ */
 function intactBlocks(slot: Slot): readonly Buffer[] | undefined {
   return isIntact(slot) && slot.row ? rowBlocks(slot.row) : undefined
 }

@@ -10,14 +10,19 @@ export interface KnownRow {
 
 const DOT_BYTES = 16
 
-/** Merges two states of one key, values included (V2). Returns one of its arguments where that is the result. */
+/**
+ * Merges two states of one key, values included (V2). Returns one of its arguments where that is
+ * the result.
+ */
 export function mergeKnownRows(local: KnownRow, incoming: KnownRow, token: bigint): KnownRow {
   const relation = relate(local.version, incoming.version)
   if (relation === 'same' || relation === 'keep') return local
   return relation === 'take' ? incoming : mergeRows(local, incoming, token)
 }
 
-/** As `mergeKnownRows`, where neither side contains the other. Blocks are carried as they are (V1). */
+/**
+ * As `mergeKnownRows`, where neither side contains the other. Blocks are carried as they are (V1).
+ */
 export function mergeRows(local: KnownRow, incoming: KnownRow, token: bigint): KnownRow {
   const { version, sources } = mergeVersions(local.version, incoming.version)
   const sides = [rowBlocks(local.row), rowBlocks(incoming.row)]

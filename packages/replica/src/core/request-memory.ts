@@ -1,18 +1,19 @@
 import type { Millis } from '@shoal/kernel'
 
 /**
- * Which dot a request id got (V10), so that a retry through the same coordinator finds its first try.
+ * Which dot a request id got (V10), so that a retry through the same coordinator finds its first
+ * try.
  *
- * Entries live for `age`, in a slab of equal slots, eight to a set. Under more ids than the slab holds
- * the oldest of a set leaves early: a retry after that is caught by the request hash inside the live
- * value, or makes a second dot, which the guarantees say.
+ * Entries live for `age`, in a slab of equal slots, eight to a set. Under more ids than the slab
+ * holds the oldest of a set leaves early: a retry after that is caught by the request hash inside
+ * the live value, or makes a second dot, which the guarantees say.
  */
 export interface Remembered {
   readonly actor: Buffer
   readonly counter: number
   /**
-   * Hash of what was written, to tell a retry from another request under the same id. Undefined when
-   * the dot was found in a live value, whose bytes then tell.
+   * Hash of what was written, to tell a retry from another request under the same id. Undefined
+   * when the dot was found in a live value, whose bytes then tell.
    */
   readonly content: bigint | undefined
 }

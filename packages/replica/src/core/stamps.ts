@@ -10,8 +10,8 @@ import {
 import type { Clock } from '@shoal/kernel'
 
 /**
- * This node's hybrid clock (V12). Stamps order nothing but what people see and what `lww` buckets show;
- * causality is the clocks' business.
+ * This node's hybrid clock (V12). Stamps order nothing but what people see and what `lww` buckets
+ * show; causality is the clocks' business.
  */
 export class Stamps {
   readonly #clock: Clock
@@ -32,7 +32,9 @@ export class Stamps {
     return this.#last
   }
 
-  /** Takes note of the stamps of another node's values, so that ours do not lag behind what we saw. */
+  /**
+   * Takes note of the stamps of another node's values, so that ours do not lag behind what we saw.
+   */
   observe(version: Buffer): void {
     for (let header = liveAt(version); header < version.length; header += HEADER_BYTES) {
       const observed = observeStamp(this.#last, stampOf(version, header), this.#clock.wall())

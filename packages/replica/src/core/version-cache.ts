@@ -3,10 +3,10 @@ import { invariant } from '@shoal/kernel'
 /**
  * The versions of recently used keys, so that most writes and digest reads need no disk.
  *
- * A Map of Buffers costs several hundred bytes a key and a long garbage collection. This is one slab of
- * equal slots, four to a set: nothing is allocated to store, nothing is chased to evict. A hit is
- * copied out: a view of a slot would change under its reader when the next key of the same group takes
- * the slot.
+ * A Map of Buffers costs several hundred bytes a key and a long garbage collection. This is one
+ * slab of equal slots, four to a set: nothing is allocated to store, nothing is chased to evict. A
+ * hit is copied out: a view of a slot would change under its reader when the next key of the same
+ * group takes the slot.
  *
  * Slot: u32 tick of last use, u16 length of row key, u16 length of version, row key, version.
  */
@@ -17,7 +17,9 @@ export class VersionCache {
   #hits = 0
   #misses = 0
 
-  /** @param bytes  size of the slab; rounded down to a power of two of sets. 0 switches the cache off */
+  /**
+   * @param bytes size of the slab; rounded down to a power of two of sets. 0 switches the cache off
+   */
   constructor(bytes: number) {
     let sets = 1
     while (sets * 2 * SET_BYTES <= bytes) sets *= 2

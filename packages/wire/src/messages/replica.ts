@@ -121,7 +121,9 @@ export function decodeList(body: Buffer): ListMessage {
   return message
 }
 
-/** One page: keys with their versions, so that the coordinator can merge what several replicas hold. */
+/**
+ * One page: keys with their versions, so that the coordinator can merge what several replicas hold.
+ */
 export interface ListedMessage {
   readonly entries: readonly { readonly key: string; readonly version: Buffer }[]
   readonly finished: boolean
