@@ -136,7 +136,7 @@ export class Confirmation implements PeerSink, MergeSink, DeadlineEntry {
     const got = countOf(this.#state.tally.durable & (bit(this.#plan.progress.nodes.length) - 1))
     return new ShoalError(
       'SHOAL_QUORUM_UNMET',
-      `A strict read shows a state only when ${this.#plan.need} primaries have it on disk; ${got} have.`,
+      `A strict read needs its state on the disks of ${this.#plan.need} primaries; ${got} have it.`,
       {
         wanted: this.#plan.need,
         got,

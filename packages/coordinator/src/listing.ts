@@ -150,7 +150,7 @@ function pageFailed(node: NodeId, code: ErrorCode): ShoalError {
 function uncovered(wanted: number, { short, got }: { short: number; got: number }): ShoalError {
   return new ShoalError(
     'SHOAL_QUORUM_UNREACHABLE',
-    `A listing needs ${wanted} primaries of every partition; of partition ${short} only ${got} can be reached.`,
+    `Wanted ${wanted} primaries of every partition; ${got} of partition ${short} can be reached.`,
     { wanted, got, retryAfterMs: 1_000 },
   )
 }

@@ -84,7 +84,7 @@ function demandContext({ place, request, context }: Prepared): void {
   if (blindWrites === 'sibling' && request.operation === 'delete') {
     throw new ShoalError(
       'SHOAL_CONTEXT_REQUIRED',
-      `A DELETE without a context would delete nothing in bucket ${request.bucket}, where blind writes make siblings.`,
+      `A DELETE without a context deletes nothing in bucket ${request.bucket}.`,
       { wanted: 'Causal-Context' },
     )
   }
@@ -211,7 +211,7 @@ function healThen(prepared: Prepared, retry: () => void): void {
   try {
     gather(desk, gathering, (result) => {
       if (result instanceof ShoalError) finish(prepared, damaged(prepared))
-      // The repair of the own row was submitted before this answer came, so it is ahead of the retry.
+      // The own row's repair was submitted before this answer came: it is ahead of the retry.
       else retry()
     })
   } catch (error) {

@@ -227,8 +227,9 @@ interface Content {
 
 /** Tells a retry from another request under the same id: what was asked, without when and where. */
 export function contentHash(content: Content): bigint {
-  const kind = `${content.tombstone ? 'd' : 'p'}\0${content.contentType}\0${content.contentEncoding}`
-  return hash64(content.body, hash64(Buffer.from(kind, 'latin1')))
+  const { tombstone, contentType, contentEncoding, body } = content
+  const kind = `${tombstone ? 'd' : 'p'}\0${contentType}\0${contentEncoding}`
+  return hash64(body, hash64(Buffer.from(kind, 'latin1')))
 }
 
 /**
