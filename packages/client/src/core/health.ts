@@ -22,6 +22,8 @@ const LOSSES_TO_DOWN = 3
 const PROBE_FIRST = millis(250)
 const PROBE_MAX = millis(5_000)
 const COOL_MAX = millis(5_000)
+const LATENCY_KEPT = millis(5_000)
+const ANSWERS_MIN = 8
 const EWMA_WEIGHT = 0.1
 
 /**
@@ -29,15 +31,22 @@ const EWMA_WEIGHT = 0.1
  * mutable object, because it changes with every answer.
  */
 export class NodeHealth {
-  #latency: number | undefined
+  #latency = 0
+  #answers = 0
+  #answeredAt = 0
   #losses = 0
   #down = false
   #probes = 0
   #coolUntil = 0
 
-  /** Exponentially weighted mean of the answers' latency, undefined before the first. */
-  get latency(): Millis | undefined {
-    return this.#latency === undefined ? undefined : millis(this.#latency)
+  /**
+   * Exponentially weighted mean of the answers' latency, undefined before there are enough of them:
+   * the first ones pay for connections. Forgotten after a while without answers: a node passed over
+   * for being slow would otherwise stay slow for ever.
+   */
+  latency(now: Millis): Millis | undefined {
+    if (this.#answers < ANSWERS_MIN || now - this.#answeredAt > LATENCY_KEPT) return undefined
+    return millis(this.#latency)
   }
 
   get down(): boolean {
@@ -49,11 +58,13 @@ export class NodeHealth {
   }
 
   /** Any answer, an error too: somebody is there. */
-  answered(latency: Millis): void {
-    this.#latency =
-      this.#latency === undefined
-        ? latency
-        : this.#latency + EWMA_WEIGHT * (latency - this.#latency)
+  answered(now: Millis, latency: Millis): void {
+    if (now - this.#answeredAt > LATENCY_KEPT) this.#answers = 0
+    this.#answers++
+    // The plain mean of the first answers, then an exponential one.
+    const weight = Math.max(EWMA_WEIGHT, 1 / this.#answers)
+    this.#latency += weight * (latency - this.#latency)
+    this.#answeredAt = now
     this.#losses = 0
     this.revived()
   }

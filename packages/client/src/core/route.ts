@@ -13,9 +13,12 @@ export interface NodeOpinion {
   readonly latency: Millis | undefined
 }
 
-/** A primary is passed over for its latency only when another answers this many times faster. */
+/**
+ * A primary is passed over for its latency only when another is this many times faster, and this
+ * much.
+ */
 const SLOW_FACTOR = 3
-const SLOW_FLOOR = 5
+const SLOW_FLOOR = 10
 
 /**
  * @param primaries  nodes that hold the key, in preference order; empty when that is not known
@@ -29,7 +32,7 @@ export function orderCandidates(
   others: Iterable<string>,
   opinionOf: (node: string) => NodeOpinion,
 ): readonly Candidate[] {
-  const ready: { node: string; latency: number }[] = []
+  const ready: Ready[] = []
   const spare: Candidate[] = []
   const shunned: Candidate[] = []
   const seen = new Set<string>()
@@ -37,7 +40,7 @@ export function orderCandidates(
     if (seen.has(node)) continue
     seen.add(node)
     const { usable, latency } = opinionOf(node)
-    if (usable) ready.push({ node, latency: latency ?? 0 })
+    if (usable) ready.push({ node, latency })
     else shunned.push({ node, usable })
   }
   for (const node of others) {
@@ -51,12 +54,21 @@ export function orderCandidates(
   return [...slowLast(ready), ...spare, ...shunned].slice(0, limits.clientCandidatesMax)
 }
 
-/** Keeps the order among the quick and among the slow, so that small differences move nothing. */
-function slowLast(ready: readonly { node: string; latency: number }[]): Candidate[] {
+interface Ready {
+  readonly node: string
+  readonly latency: Millis | undefined
+}
+
+/**
+ * Keeps the order among the quick and among the slow, so that small differences move nothing. A
+ * node that was never asked is not slow.
+ */
+function slowLast(ready: readonly Ready[]): Candidate[] {
   let best = Number.POSITIVE_INFINITY
-  for (const { latency } of ready) best = Math.min(best, latency)
+  for (const { latency } of ready) if (latency !== undefined) best = Math.min(best, latency)
   const bound = best * SLOW_FACTOR + SLOW_FLOOR
-  const quick = ready.filter(({ latency }) => latency <= bound)
-  const slow = ready.filter(({ latency }) => latency > bound)
+  const isSlow = ({ latency }: Ready): boolean => latency !== undefined && latency > bound
+  const slow = ready.filter(isSlow)
+  const quick = slow.length === 0 ? ready : ready.filter((other) => !isSlow(other))
   return [...quick, ...slow].map(({ node }) => ({ node, usable: true }))
 }

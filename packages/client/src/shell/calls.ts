@@ -50,7 +50,8 @@ export interface Reply {
 
 /** Which nodes an operation may turn to, and who wants to hear how it went. */
 export interface Routing {
-  candidates(operation: Operation): readonly Candidate[]
+  /** @param turn  differs from call to call: where order does not matter, calls take turns */
+  candidates(operation: Operation, turn: number): readonly Candidate[]
   answered(receipt: string): void
   failed(failure: Failure): void
 }
@@ -79,12 +80,19 @@ export class Calls {
   readonly hedges = new Budget({ ratio: HEDGE_SHARE, max: limits.clientHedgeTokensMax })
   readonly readLatency = new LatencyWindow()
   readonly #open = new Set<Call>()
+  #turn = -1
   #closed = false
   #drained: (() => void) | undefined
 
   constructor(parts: CallsParts, settings: RetrySettings) {
     this.parts = parts
     this.settings = settings
+  }
+
+  /** Counts calls round and round. */
+  nextTurn(): number {
+    this.#turn = (this.#turn + 1) & 0x3fff_ffff
+    return this.#turn
   }
 
   /** Calls that have not settled yet. */
@@ -167,6 +175,7 @@ class Call {
   readonly #operation: Operation
   readonly #settings: CallSettings
   readonly #settle: Settle
+  readonly #turn: number
   readonly #tries = new Map<string, Exchange>()
   #state: CallState
   #answer: Answer | undefined
@@ -181,6 +190,7 @@ class Call {
     this.#operation = operation
     this.#settings = settings
     this.#settle = settle
+    this.#turn = calls.nextTurn()
     this.#state = newCall(calls.planFor(operation, settings.timeout))
   }
 
@@ -321,7 +331,7 @@ class Call {
     for (const exchange of this.#tries.values()) sent ||= exchange.started
     return {
       now: env.clock.elapsed(),
-      candidates: routing.candidates(this.#operation),
+      candidates: routing.candidates(this.#operation, this.#turn),
       retryAllowed: this.#calls.retries.available,
       hedgeAllowed: this.#calls.hedges.available,
       sent,

@@ -61,7 +61,7 @@ export class Node {
     this.#flights.delete(flight)
     const now = this.#now()
     this.#heardAt = now
-    this.health.answered((now - flight.sentAt) as Millis)
+    this.health.answered(now, (now - flight.sentAt) as Millis)
   }
 
   /** A flight ended without one. */

@@ -6,7 +6,7 @@ import { Node, type NodeParts, type WatchSettings } from './node.ts'
 export interface NodeStatus {
   readonly url: string
   readonly state: 'up' | 'down' | 'resting'
-  /** Mean of recent answers in milliseconds; undefined before the first. */
+  /** Mean of recent answers in milliseconds; undefined when there were none. */
   readonly latencyMs: number | undefined
   readonly inFlight: number
 }
@@ -35,7 +35,7 @@ export class Nodes {
     const now = this.#parts.env.clock.elapsed()
     return orderCandidates(primaries, others, (url) => {
       const health = this.#nodes.get(url)?.health
-      return { usable: health?.usable(now) ?? true, latency: health?.latency }
+      return { usable: health?.usable(now) ?? true, latency: health?.latency(now) }
     })
   }
 
@@ -54,7 +54,7 @@ export class Nodes {
     return [...this.#nodes.values()].map(({ url, health, inFlight }) => ({
       url,
       state: health.down ? 'down' : health.usable(now) ? 'up' : 'resting',
-      latencyMs: health.latency,
+      latencyMs: health.latency(now),
       inFlight,
     }))
   }

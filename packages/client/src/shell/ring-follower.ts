@@ -46,7 +46,6 @@ export class RingFollower implements Routing {
   /** No fetch before this, except the first. */
   #notBefore = 0
   #renewAt = 0
-  #turn = 0
 
   constructor(
     parts: RingFollowerParts,
@@ -66,12 +65,12 @@ export class RingFollower implements Routing {
     return this.#problem
   }
 
-  candidates(operation: Operation): readonly Candidate[] {
+  candidates(operation: Operation, turn: number): readonly Candidate[] {
     const { nodes } = this.#parts
     if (operation !== fetchRing && this.#now() >= this.#renewAt) this.refresh()
     const view = this.#view
-    if (view === undefined) return nodes.order([], rotated(this.#seeds, this.#turn++))
-    if (operation.op === 'plain') return nodes.order([], this.#anybody(view, this.#turn++))
+    if (view === undefined) return nodes.order([], rotated(this.#seeds, turn))
+    if (operation.op === 'plain') return nodes.order([], this.#anybody(view, turn))
     const rowKey = makeRowKey(operation.bucket, operation.key)
     const partition = partitionOfRowKey(rowKey, view.partitions)
     return nodes.order(view.table[partition] ?? [], this.#anybody(view, partition))

@@ -194,7 +194,9 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     const about = { message: error.message || code, cause: error }
     if (code === 'UND_ERR_INVALID_ARG') return { kind: 'unsendable', ...about }
     if (this.#controller === undefined) return { kind: 'not-sent', ...about }
-    const garbled = code.startsWith('HPE_') || code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE'
+    // Within a body the parser complains of a connection that ended early, before it of other talk.
+    const noHttp = error.name === 'HTTPParserError' && this.#status === 0
+    const garbled = noHttp || code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE'
     return { kind: garbled ? 'garbled' : 'lost', ...about }
   }
 }

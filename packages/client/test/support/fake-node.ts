@@ -1,9 +1,9 @@
 /**
- * A node of the fake cluster: a real HTTP server on 127.0.0.1 that speaks the contract, and does what a
- * test tells it to do instead.
+ * A node of the fake cluster: a real HTTP server on 127.0.0.1 that speaks the contract, and does
+ * what a test tells it to do instead.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { type ErrorCode, errorCatalogue, ShoalError, toProblem } from '@shoal/kernel'
 import { etag, type FakeStore, type FakeValue } from './fake-store.ts'
 
@@ -58,6 +58,18 @@ export class FakeNode {
 
   get connections(): number {
     return this.#sockets.size
+  }
+
+  /** Looks once in each turn of the event loop. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => void (holds() ? resolve() : setImmediate(look))
+      look()
+    })
+  }
+
+  sawRequests(count: number): Promise<void> {
+    return this.until(() => this.asked.length >= count)
   }
 
   /** Requests to keys, batches and lists, in the order they came. */
@@ -246,7 +258,8 @@ export class FakeNode {
   }
 
   receipt(): string {
-    return `n=3, need=2, ack=3, primaries=3, fallbacks=0, durable=3, hinted=0, repaired=0, epoch=${this.epoch}, node="${this.id}"`
+    const counts = 'n=3, need=2, ack=3, primaries=3, fallbacks=0, durable=3, hinted=0, repaired=0'
+    return `${counts}, epoch=${this.epoch}, node="${this.id}"`
   }
 }
 
@@ -304,3 +317,7 @@ export function refuse(
   reply.writeHead(errorCatalogue[code].status, { 'Content-Type': 'application/problem+json' })
   reply.end(JSON.stringify(problem(code, details)))
 }
+
+/** Takes an answer that nobody will get. */
+export const replyToNobody = (): ServerResponse =>
+  new ServerResponse(new IncomingMessage(new Socket()))

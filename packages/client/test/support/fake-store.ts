@@ -1,6 +1,6 @@
 /**
- * A key-value store as the API tells it, in memory and without replicas: values by dot, contexts that
- * say which dots were seen, siblings. Enough to hold the client to the contract.
+ * A key-value store as the API tells it, in memory and without replicas: values by dot, contexts
+ * that say which dots were seen, siblings. Enough to hold the client to the contract.
  */
 export interface FakeValue {
   readonly dot: number
