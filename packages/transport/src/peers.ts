@@ -8,9 +8,9 @@ import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
 export interface Peers {
   /**
    * Asks one peer. Everything asked in one turn of the event loop leaves in one socket write, so
-   * `body` is copied before the turn ends and must not be changed before. Exactly one of
-   * `sink.answered` (the last one with `more` false) or `sink.failed` ends the question, never from
-   * inside this call.
+   * `body` is copied before the turn ends and must not be changed before. A body of 64 KiB or more
+   * is not copied and must never be changed. Exactly one of `sink.answered` (the last one with
+   * `more` false) or `sink.failed` ends the question, never from inside this call.
    *
    * @param tag   returned to the sink unchanged; lets one sink object serve all replicas of a
    *   request
@@ -18,7 +18,11 @@ export interface Peers {
    *   that is too late
    */
   ask(question: Question, sink: AnswerSink): void
-  /** Who answers the questions of others. Set once, before `start`. */
+  /**
+   * Who answers the questions of others. Set once, before `start`. A handler, or a sink, that
+   * throws SHOAL_FRAME_INVALID blames the peer: the channel is closed with its message. Anything
+   * else thrown is a bug and not caught.
+   */
   onQuestion(handler: (question: IncomingQuestion) => void): void
   /** Whether a question to this peer would leave now. Costs nothing. */
   isUp(peer: NodeId): boolean
@@ -29,6 +33,8 @@ export interface Peers {
   start(): Promise<void>
   /**
    * Refuses new questions, lets those in flight end until the deadline, then closes every channel.
+   *
+   * @param deadline  on the elapsed clock
    */
   stop(deadline: Millis): Promise<void>
 }
@@ -48,8 +54,10 @@ export interface AnswerSink {
    */
   answered(tag: number, kind: number, body: Buffer, more: boolean): void
   /**
-   * SHOAL_PEER_UNREACHABLE, SHOAL_PEER_BUSY: it never left. SHOAL_PEER_LOST, SHOAL_PEER_TIMEOUT: it
-   * may have been done.
+   * SHOAL_PEER_UNREACHABLE, SHOAL_PEER_BUSY: it never left, or the peer did not take it.
+   * SHOAL_PEER_LOST, SHOAL_PEER_TIMEOUT: it may have been done. SHOAL_PEER_TOO_LARGE: question or
+   * answer does not fit a frame; in the second case it was done. Overdue questions are looked for
+   * ten times a second.
    */
   failed(tag: number, code: ErrorCode): void
 }
@@ -57,6 +65,7 @@ export interface AnswerSink {
 export interface IncomingQuestion {
   readonly from: NodeId
   readonly kind: number
+  /** A view of the receive buffer, as in `answered`. */
   readonly body: Buffer
   /** The ring epoch of the asker (Q8). */
   readonly epoch: number
@@ -64,7 +73,7 @@ export interface IncomingQuestion {
   readonly deadline: Millis
   /**
    * May be called several times with `more` true, then once without. Answers after the channel
-   * closed are dropped.
+   * closed, after the last one and after the deadline are dropped. `body` as in `ask`.
    */
   answer(kind: number, body: Uint8Array, more?: boolean): void
 }

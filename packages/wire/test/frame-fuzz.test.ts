@@ -1,6 +1,6 @@
 import { InvariantViolation, ShoalError } from '@shoal/kernel'
 import fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import {
   decodeHello,
   decodeOpen,
@@ -16,6 +16,11 @@ import { decode, encode, type Seen } from './frames.ts'
 
 const seed = Number(process.env.SHOAL_SEED ?? 20_071_014)
 t.comment(`seed ${seed}`)
+
+/** Holds the property, as one assertion that shows the counterexample. */
+function check<T>(t: Test, property: fc.IProperty<T>, settings: fc.Parameters<T>): void {
+  t.equal(fc.defaultReportMessage(fc.check(property, settings)) ?? 'holds', 'holds')
+}
 
 const u32 = fc.nat(0xffff_ffff)
 const latin1 = fc
@@ -45,11 +50,12 @@ function split(bytes: Buffer, at: readonly number[]): Buffer[] {
 }
 
 t.test('any frames, cut anywhere, arrive as they were sent', (t) => {
-  fc.assert(
+  check(
+    t,
     fc.property(frames, cuts, (sent, places) => {
       const { seen, reason, decoder } = decode(split(encode(sent), places))
-      t.equal(JSON.stringify(seen), JSON.stringify(sent))
-      return reason === undefined && decoder.held === 0
+      const same = JSON.stringify(seen) === JSON.stringify(sent)
+      return same && reason === undefined && decoder.held === 0
     }),
     { seed, numRuns: 1_000 },
   )
@@ -57,7 +63,8 @@ t.test('any frames, cut anywhere, arrive as they were sent', (t) => {
 })
 
 t.test('a truncated stream hands on only whole frames', (t) => {
-  fc.assert(
+  check(
+    t,
     fc.property(frames, fc.nat(3_000), (sent, length) => {
       const bytes = encode(sent)
       const { seen, reason } = decode([bytes.subarray(0, Math.min(length, bytes.length))])
@@ -87,7 +94,8 @@ function standsUp(bytes: Buffer, places: readonly number[]): boolean {
 }
 
 t.test('flipped bits hurt nothing', (t) => {
-  fc.assert(
+  check(
+    t,
     fc.property(
       frames,
       cuts,
@@ -107,7 +115,8 @@ t.test('flipped bits hurt nothing', (t) => {
 })
 
 t.test('random bytes hurt nothing', (t) => {
-  fc.assert(
+  check(
+    t,
     fc.property(fc.uint8Array({ maxLength: 2_000 }), cuts, (bytes, places) =>
       standsUp(Buffer.from(bytes), places),
     ),
@@ -163,7 +172,8 @@ const messages = [
 for (const [name, message, read] of messages) {
   t.test(`${name}: damaged or random bytes are refused, never believed half`, (t) => {
     const random = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes))
-    fc.assert(
+    check(
+      t,
       fc.property(fc.oneof(damaged(message), random), (bytes) => onlyRefuses(() => read(bytes))),
       { seed, numRuns: 2_000 },
     )
@@ -181,7 +191,8 @@ t.test('opening messages arrive as they were sent', (t) => {
     there: (value: T) => Buffer,
     back: (b: Buffer) => T,
   ) =>
-    fc.assert(
+    check(
+      t,
       fc.property(arbitrary, (value) => plain(back(there(value))) === plain(value)),
       { seed, numRuns: 300 },
     )

@@ -1,4 +1,4 @@
-import { type Millis, millis, nodeId, seconds } from '@shoal/kernel'
+import { type Millis, millis, nodeId, ShoalError, seconds } from '@shoal/kernel'
 import type { Test } from 'tap'
 import type { IncomingQuestion } from '../peers.ts'
 import { openUp } from './answers.ts'
@@ -114,6 +114,24 @@ export function failureContract(t: Test, open: OpenPair): void {
     t.same(sink.codes, ['SHOAL_PEER_LOST'])
     const took = pair.elapsed() - begun
     t.ok(took >= 300 && took < 2_500, `${took} ms`)
+  })
+
+  t.test('a message its reader cannot read ends the channel and nothing else', async (t) => {
+    const malformed = () => {
+      throw new ShoalError('SHOAL_FRAME_INVALID', 'not a row')
+    }
+    const pair = await openUp(t, open, { onA: malformed, onB: echo })
+    const changes: boolean[] = []
+    pair.a.onChange((_peer, up) => changes.push(up))
+    const sink = new Recorder()
+    sink.ask(pair.b, pair.aId)
+    await pair.until(() => sink.endings.length === 1, 'the question ends')
+    t.same(sink.codes, ['SHOAL_PEER_LOST'])
+    await pair.until(() => pair.a.isUp(pair.bId) && pair.b.isUp(pair.aId), 'the channel is back')
+    t.same(changes, [false, true])
+    sink.ask(pair.a, pair.bId, { tag: 1 })
+    await pair.until(() => sink.endings.length === 2, 'and works')
+    t.equal(sink.codes.at(-1), undefined)
   })
 
   t.test('whatever happens, every question ends exactly once', async (t) => {

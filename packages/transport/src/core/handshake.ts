@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { limits, ShoalError, unreachable } from '@shoal/kernel'
+import { limits, ShoalError, seconds, unreachable } from '@shoal/kernel'
 import {
   channelIdOf,
   commonVersion,
@@ -62,7 +62,10 @@ export interface Refusal {
   readonly by: 'us' | 'them'
   /** The other side had proven that it knows the secret. */
   readonly proven: boolean
-  /** The other side says that it has been running for longer. */
+  /**
+   * The other side says that it has been running for longer; of two that started together, has the
+   * smaller id.
+   */
   readonly older: boolean
 }
 
@@ -73,6 +76,9 @@ export interface PeerIdentity {
   readonly features: readonly string[]
   readonly channel: string
 }
+
+/** Starts that differ by less are taken for one. */
+const SAME_START = seconds(1)
 
 interface Heard {
   readonly open: Open
@@ -341,8 +347,17 @@ function standing(context: HandshakeContext, state: Living, heard?: Open) {
   const open = state.kind === 'opening' ? heard : state.open
   return {
     proven: state.kind !== 'opening' && state.kind !== 'proving',
-    older: open !== undefined && open.uptime > context.open.uptime,
+    older: open !== undefined && isOlder(open, context),
   }
+}
+
+/**
+ * Both ends measure at slightly different moments. Nodes that started together could each take the
+ * other for the younger one, and neither would give way: between those the id decides.
+ */
+function isOlder(theirs: Open, { open: ours, self }: HandshakeContext): boolean {
+  const lead = theirs.uptime - ours.uptime
+  return Math.abs(lead) > SAME_START ? lead > 0 : theirs.node < self
 }
 
 const send = (type: number, body: Buffer): HandshakeEffect => ({ kind: 'send', type, body })

@@ -28,14 +28,15 @@ const CONFIGURATION: ReadonlySet<RefusalCode> = new Set([
 
 /** What a failed handshake on a connection that we dialled says about the peer. */
 export function standingOf(refusal: Refusal): Standing {
-  const told = refusal.by === 'them' || refusal.proven
-  if (refusal.code === 'SHOAL_NODE_ID_TAKEN') {
+  // Who cannot prove the secret to us is not a peer of another opinion, but no peer. Versions are
+  // compared before the proof, by whoever hears the other first: that is as good as being told.
+  const { by, proven, code } = refusal
+  const told = by === 'them' || proven || code === 'SHOAL_VERSION_UNSUPPORTED'
+  if (code === 'SHOAL_NODE_ID_TAKEN') {
     // Unproven, it is only a claim of whoever sits at that address.
-    return refusal.proven && refusal.by === 'them'
-      ? { kind: 'refused', refusal }
-      : { kind: 'unreachable' }
+    return proven && by === 'them' ? { kind: 'refused', refusal } : { kind: 'unreachable' }
   }
-  if (told && CONFIGURATION.has(refusal.code)) return { kind: 'refused', refusal }
+  if (told && CONFIGURATION.has(code)) return { kind: 'refused', refusal }
   return { kind: 'unreachable' }
 }
 

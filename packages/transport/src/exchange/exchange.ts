@@ -1,4 +1,11 @@
-import { type ErrorCode, invariant, limits, type Millis, type NodeId } from '@shoal/kernel'
+import {
+  type ErrorCode,
+  invariant,
+  limits,
+  type Millis,
+  type NodeId,
+  ShoalError,
+} from '@shoal/kernel'
 import { type FrameHandler, frameBodyBytesMax, frameTypes, refusalKinds } from '@shoal/wire'
 import type { AnswerSink, IncomingQuestion, PeerStatus, Question } from '../peers.ts'
 import { InFlight } from './in-flight.ts'
@@ -24,6 +31,8 @@ export interface ExchangeHost {
   handle(question: IncomingQuestion): void
   /** A frame that is neither question nor answer. */
   control(type: number, id: number, body: Buffer): void
+  /** The peer has sent what nobody can read: the channel is to end. */
+  malformed(reason: string): void
 }
 
 const TIMEOUT_MAX = 0xffff_ffff
@@ -61,6 +70,22 @@ export class Exchange implements FrameHandler {
   }
 
   onQuestion(kind: number, id: number, epoch: number, timeout: number, body: Buffer): void {
+    try {
+      this.#question(kind, id, epoch, timeout, body)
+    } catch (error) {
+      this.#judge(error)
+    }
+  }
+
+  onFrame(type: number, kind: number, id: number, body: Buffer): void {
+    try {
+      this.#frame(type, kind, id, body)
+    } catch (error) {
+      this.#judge(error)
+    }
+  }
+
+  #question(kind: number, id: number, epoch: number, timeout: number, body: Buffer): void {
     const host = this.#host
     if (host.isDraining()) {
       this.#refuse(id, refusalKinds.stopping)
@@ -76,7 +101,7 @@ export class Exchange implements FrameHandler {
     host.handle(question)
   }
 
-  onFrame(type: number, kind: number, id: number, body: Buffer): void {
+  #frame(type: number, kind: number, id: number, body: Buffer): void {
     if (type > frameTypes.refusal) {
       this.#host.control(type, id, body)
       return
@@ -126,6 +151,14 @@ export class Exchange implements FrameHandler {
     this.#unanswered.clear()
     this.#inFlight.failAll('SHOAL_PEER_LOST')
     invariant(this.#unanswered.count === 0, 'a closed channel owes no answers')
+  }
+
+  /**
+   * A body that its reader calls malformed is the fault of the peer, anything else a bug of ours.
+   */
+  #judge(error: unknown): void {
+    if (!(error instanceof ShoalError) || error.code !== 'SHOAL_FRAME_INVALID') throw error
+    this.#host.malformed(`malformed: ${error.message}`)
   }
 
   #admits(size: number): boolean {

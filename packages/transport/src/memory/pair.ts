@@ -139,6 +139,7 @@ export class Pair {
       },
       isDraining: () => !node.isRunning,
       handle: (question) => node.handle(question),
+      malformed: (reason) => this.fall(reason),
       control: (type, _id, body) => {
         if (type === frameTypes.goodbye) this.lower(end, `the peer is leaving: ${body}`)
       },

@@ -121,6 +121,10 @@ export class Channel implements ExchangeHost, Flushable {
     }
   }
 
+  malformed(reason: string): void {
+    this.#connection.fail(reason)
+  }
+
   /** Asks for a sign of life. @returns the number that `answered` will tell */
   probe(): number {
     this.#pingDueIn = limits.peerPing

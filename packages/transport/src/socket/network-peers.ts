@@ -127,8 +127,7 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
     if (!answerUpgrade(request, socket, this.#phase === 'running')) return
     const [oldest] = this.#arrivals
     if (oldest && this.#arrivals.size >= limits.peerHandshakesMax) {
-      this.#arrivals.delete(oldest)
-      oldest.abandon()
+      oldest.evict('too many connections are being opened')
     }
     const opening = new Opening({
       id: this.nextConnection(),
@@ -149,6 +148,7 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
     const { self, runId, clusterId, ring, env, features = [] } = this.#options
     const versions = this.#options.versions ?? supportedVersions
     const { summary } = ring
+    invariant(summary.length < limits.peerHelloBytesMax / 2, 'a ring summary fits a hello')
     const digest = createHash('sha256').update(summary).digest()
     return {
       role,

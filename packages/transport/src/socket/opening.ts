@@ -82,6 +82,12 @@ export class Opening implements FrameHandler {
     this.#feed({ kind: 'forbidden', code, words })
   }
 
+  /** Cuts it, as if it had ended by itself. */
+  evict(reason: string): void {
+    this.connection.close()
+    this.#lose(reason)
+  }
+
   /** Cuts it without a word to anybody. */
   abandon(): void {
     if (this.#settled) return
@@ -136,9 +142,7 @@ export class Opening implements FrameHandler {
   }
 
   #expire(): void {
-    if (this.#settled) return
-    this.connection.close()
-    this.#lose(`no handshake within ${limits.peerHandshake} ms`)
+    if (!this.#settled) this.evict(`no handshake within ${limits.peerHandshake} ms`)
   }
 
   #lose(reason: string): void {

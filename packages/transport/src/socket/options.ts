@@ -17,7 +17,11 @@ export interface RingOfPeers {
    * Everything two nodes must agree on, as the composer writes it. Read once for each connection.
    */
   readonly summary: Uint8Array
-  /** Sentences that name the differences; none when both rings can work together. */
+  /**
+   * Sentences that name the differences; none when both rings can work together.
+   *
+   * @throws SHOAL_FRAME_INVALID when `theirs` cannot be read
+   */
   compare(theirs: Buffer): readonly string[]
 }
 
