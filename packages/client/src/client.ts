@@ -86,7 +86,12 @@ export class Client extends KeyValue {
     return new Session(env, caller.with({ session: gate }), gate)
   }
 
-  /** Waits for the first fetch of the ring to end. @returns whether the client has a ring */
+  /**
+   * Waits until the fetch of the ring that `connect` began has ended. No call needs it: it saves
+   * the first ones a forward.
+   *
+   * @returns whether the client has a ring
+   */
   async ready(): Promise<boolean> {
     await this.#engine.ring.settled()
     return this.#engine.ring.view !== undefined

@@ -141,6 +141,7 @@ const familyOfStatus: { readonly [status: number]: typeof ShoalClientError } = {
   401: Unauthenticated,
   403: Forbidden,
   404: NotFound,
+  408: Unavailable,
   409: Conflict,
   412: PreconditionFailed,
   428: PreconditionFailed,

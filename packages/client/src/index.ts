@@ -51,6 +51,7 @@ export type {
   ValueRead,
   Written,
 } from './shell/results.ts'
+export type { Transport } from './shell/transport.ts'
 export type { TlsOptions } from './shell/undici.ts'
 export type { Updated } from './shell/update.ts'
 export { StoredValue } from './shell/value.ts'

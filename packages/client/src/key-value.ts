@@ -107,7 +107,8 @@ export class KeyValue {
   /**
    * Writes a key. Give the `context` of the read it follows; without one the write is blind.
    *
-   * Tried again by itself, always under the same idempotency key.
+   * Tried again by itself, always under the same idempotency key. Bytes are not copied: leave them
+   * alone until the call has ended.
    *
    * @throws UnknownOutcome, ConnectionLost, DeadlineExceeded or Internal with `outcome` `unknown`
    * when the value may or may not have been written

@@ -12,7 +12,7 @@ const families: Readonly<Record<number, string>> = {
   403: 'Forbidden',
   404: 'NotFound',
   405: 'BadRequest',
-  408: 'BadRequest',
+  408: 'Unavailable',
   409: 'Conflict',
   412: 'PreconditionFailed',
   413: 'BadRequest',

@@ -1,5 +1,5 @@
 /** Many operations in one `POST /v1/batch`, and its answer taken apart again. */
-import { limits } from '@shoal/kernel'
+import { kibibytes, limits } from '@shoal/kernel'
 import { type Answer, invalidAnswer, jsonOf } from './answer.ts'
 import { headers } from './headers.ts'
 import type { KeyOperation, PlainOperation } from './operation.ts'
@@ -19,9 +19,17 @@ export const fitsBatch = (operation: KeyOperation): boolean =>
   !operation.explain &&
   operation.body.length <= limits.clientBatchValueBytesMax
 
-/** Roughly the bytes an item takes in the body; a little too much rather than too little. */
-export const itemBytes = ({ bucket, key, body, context }: KeyOperation): number =>
-  256 + bucket.length + 3 * key.length + context.length + 2 * body.length
+/** What a read may bring back; its request is small, its answer must fit the batch's as well. */
+const READ_GUESS = kibibytes(32)
+
+/** Roughly the bytes an item takes, there or back; a little too much rather than too little. */
+export const itemBytes = ({ op, bucket, key, body, context }: KeyOperation): number =>
+  256 +
+  bucket.length +
+  3 * key.length +
+  context.length +
+  2 * body.length +
+  (op === 'get' ? READ_GUESS : 0)
 
 export function toBatch(operations: readonly KeyOperation[]): PlainOperation {
   return {
