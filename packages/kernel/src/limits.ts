@@ -64,10 +64,10 @@ export const limits = {
   /** RocksDB's own fixed choice for the rows: two memtables of this size. */
   storeRowsMemtableBytes: mebibytes(64),
   /** For all memtables of the versions; half as much again while flushes lag. */
-  storeVersionsMemtableBytes: mebibytes(32),
+  storeVersionsMemtableBytes: mebibytes(16),
   storeSmallMemtableBytes: mebibytes(8),
   storeRowsCacheBytes: mebibytes(32),
-  storeVersionsCacheBytes: mebibytes(16),
+  storeVersionsCacheBytes: mebibytes(8),
   storeSmallCacheBytes: mebibytes(1),
   /** Writes are refused below this much free space, so that a restart can still flush its log. */
   storeFreeBytesMin: mebibytes(512),
