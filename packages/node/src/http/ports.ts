@@ -1,0 +1,90 @@
+/** What the HTTP face needs to be handed, and what it is. */
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Buckets, KeyValue } from '@shoal/coordinator'
+import type { Env, ShoalError } from '@shoal/kernel'
+import type { Registry } from 'prom-client'
+import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
+
+/** What a node knows of its cluster, for the routes that show state. */
+export interface ClusterView {
+  /** From this node's memory. */
+  cluster(): ClusterState
+  /** From this node's memory. */
+  ring(): RingState
+  /** Every member in the order of the ring, those that do not answer with the state they are taken for. */
+  nodes(): Promise<readonly NodeState[]>
+  /** The verdict on the whole cluster, from this node's memory. */
+  health(): HealthState
+  /** Why this node cannot serve, undefined when it can. Draining is known here without asking. */
+  notReady(): ShoalError | undefined
+}
+
+/** Sheds load before a request costs anything (O1, O3). */
+export interface Admission {
+  /** Called once for each key–value operation; must be cheap. Undefined lets it through. */
+  admit(): ShoalError | undefined
+}
+
+/** Structured log lines. pino satisfies it. */
+export interface Log {
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+/** Bounds that a configuration or a test may lower or raise; `limits` holds the defaults. */
+export interface HttpLimits {
+  readonly valueBytesMax: number
+  readonly connectionsMax: number
+  readonly connectionsRefusingMax: number
+  readonly connectionRefusingMs: number
+  readonly headersTimeoutMs: number
+  readonly bodyTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
+  readonly lingerMs: number
+  readonly lingerBytesMax: number
+  readonly drainMs: number
+  readonly bodyBytesInFlightMax: number
+  readonly batchParallelMax: number
+  readonly batchBytesInFlightMax: number
+  readonly batchesMax: number
+}
+
+export interface HttpAppOptions {
+  readonly env: Env
+  readonly keyValue: KeyValue
+  readonly buckets: Buckets
+  readonly cluster: ClusterView
+  readonly admission: Admission
+  /** The face adds its own metrics and those of the process. */
+  readonly metrics: Registry
+  readonly log: Log
+  readonly version: string
+  readonly limits?: Partial<HttpLimits>
+}
+
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+}
+
+/** `announced`: readyz fails, everything is still served. `refusing`: key–value requests get 503 too. */
+export type DrainStage = 'announced' | 'refusing'
+
+/** Takes over a connection that a peer has asked to upgrade. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+export interface HttpApp {
+  /** For what is not HTTP: closing it, counting it. Upgrades are taken with `onUpgrade`. */
+  readonly server: Server
+  /** @throws SHOAL_ADDRESS_IN_USE */
+  listen(host: string, port: number): Promise<Listening>
+  /** Upgrades to the peer protocol go here; any other upgrade is ignored, as HTTP allows. */
+  onUpgrade(listener: UpgradeListener): void
+  /** Can only go forward. Every answer from now on closes its connection. */
+  setDraining(stage?: DrainStage): void
+  /** Stops accepting, waits for requests under way, at most `drainMs`, then closes what is left. */
+  close(): Promise<void>
+}

@@ -1,0 +1,81 @@
+import type { Buckets, KeyValue } from '@shoal/coordinator'
+import { type Env, limits, ShoalError } from '@shoal/kernel'
+import { BodyBudget, SlowBodies } from './body-bounds.ts'
+import { HttpMetrics } from './metrics.ts'
+import type {
+  Admission,
+  ClusterView,
+  DrainStage,
+  HttpAppOptions,
+  HttpLimits,
+  Log,
+} from './ports.ts'
+
+/** What the handlers of this face share. */
+export class Services {
+  readonly env: Env
+  readonly keyValue: KeyValue
+  readonly buckets: Buckets
+  readonly cluster: ClusterView
+  readonly admission: Admission
+  readonly log: Log
+  readonly version: string
+  readonly limits: HttpLimits
+  readonly metrics: HttpMetrics
+  readonly bodies: BodyBudget
+  readonly slowBodies: SlowBodies
+  batches = 0
+  drain: 'none' | DrainStage = 'none'
+  readonly #idPrefix: string
+  #ids = 0
+
+  constructor(options: HttpAppOptions) {
+    this.env = options.env
+    this.keyValue = options.keyValue
+    this.buckets = options.buckets
+    this.cluster = options.cluster
+    this.admission = options.admission
+    this.log = options.log
+    this.version = options.version
+    this.limits = { ...defaultHttpLimits, ...options.limits }
+    this.bodies = new BodyBudget(this.limits.bodyBytesInFlightMax)
+    this.slowBodies = new SlowBodies(this.env, this.limits.bodyTimeoutMs)
+    this.#idPrefix = Buffer.from(this.env.random('request ids').bytes(6)).toString('base64url')
+    this.metrics = new HttpMetrics(options.metrics, {
+      bodyBytes: () => this.bodies.held,
+      batches: () => this.batches,
+    })
+  }
+
+  /** Unique on all nodes: random at the start of the process, then counted. */
+  nextRequestId(): string {
+    return `${this.#idPrefix}-${(this.#ids++).toString(36)}`
+  }
+
+  /** Why no key–value operation is taken now, undefined when one is. Once per operation. */
+  refusal(): ShoalError | undefined {
+    return this.drain === 'refusing' ? draining() : this.admission.admit()
+  }
+}
+
+export const draining = (): ShoalError =>
+  new ShoalError('SHOAL_DRAINING', 'this node is shutting down and takes no more requests', {
+    retryAfterMs: 1_000,
+  })
+
+const defaultHttpLimits: HttpLimits = {
+  valueBytesMax: limits.valueBytesDefault,
+  connectionsMax: limits.connectionsMax,
+  connectionsRefusingMax: limits.connectionsRefusingMax,
+  connectionRefusingMs: limits.connectionRefusing,
+  headersTimeoutMs: limits.headersTimeout,
+  bodyTimeoutMs: limits.bodyTimeout,
+  keepAliveTimeoutMs: limits.keepAliveTimeout,
+  lingerMs: limits.lingerMax,
+  lingerBytesMax: limits.lingerBytesMax,
+  drainMs: limits.drainMax,
+  bodyBytesInFlightMax: limits.bodyBytesInFlightMax,
+  batchParallelMax: limits.batchParallelMax,
+  batchBytesInFlightMax: limits.batchBytesInFlightMax,
+  batchesMax: limits.batchesMax,
+}
