@@ -157,7 +157,7 @@ export async function composeNode(
     version,
     limits: { valueBytesMax: settings.valueBytesMax },
   })
-  registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission })
+  registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter })
   return { env, ring, store, replica, peers, buckets, coordinator, admission, meter, http, state }
 }
 

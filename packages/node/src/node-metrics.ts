@@ -4,6 +4,7 @@ import type { Store } from '@shoal/storage'
 import type { Peers } from '@shoal/transport'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { LoadAdmission } from './admission.ts'
+import type { EventLoopMeter } from './event-loop.ts'
 
 /** Figures of the parts, read when somebody asks; the hot path only counts. */
 export function registerNodeMetrics(
@@ -14,9 +15,10 @@ export function registerNodeMetrics(
     readonly peers: Pick<Peers, 'status'>
     readonly store: Store
     readonly admission: LoadAdmission
+    readonly meter: EventLoopMeter
   },
 ): void {
-  const { coordinator, replica, peers, store, admission } = parts
+  const { coordinator, replica, peers, store, admission, meter } = parts
   const total = (name: string, help: string, read: () => number): void => {
     new Counter({
       name,
@@ -89,6 +91,12 @@ export function registerNodeMetrics(
     'shoal_event_loop_delay_max_ms',
     'Longest delay of the event loop lately.',
     () => admission.last?.loopDelayMs ?? 0,
+  )
+
+  level(
+    'shoal_event_loop_delay_p99_ms',
+    'Delay of the event loop since metrics were last collected, 99th percentile.',
+    () => meter.takeDelayP99Ms(),
   )
 
   total(
