@@ -137,6 +137,9 @@ t.test('TC2 a peer that does not read its answers is refused, then closed', asyn
   const peer = await openRawPeer(scene.place, { node: 'n3' })
   await until(() => scene.n1.peers.isUp(nodeId('n3')), 'n3 is up')
   peer.socket.pause()
+  // It reads nothing, but it lives: without this the silence would close the channel first.
+  const alive = setInterval(() => peer.send((writer) => writer.frame(frameTypes.ping, 0, 1)), 500)
+  t.teardown(() => clearInterval(alive))
   const queued = () => scene.n1.peers.status()[1]?.bytesQueued ?? 0
   peer.send((writer) => {
     for (let id = 1; id <= many; id++) writer.question(1, id, 1, 60_000, Buffer.alloc(0))
@@ -151,7 +154,7 @@ t.test('TC2 a peer that does not read its answers is refused, then closed', asyn
     refused ||= chunk.includes(busy)
   })
   peer.socket.resume()
-  await until(() => refused && queued() === 0, 'they are told so')
+  await until(() => refused && queued() === 0, 'they are told so', 30_000)
   peer.socket.pause()
   peer.send((writer) => writer.question(2, 1, 1, 60_000, Buffer.alloc(0)))
   await until(() => downOf(scene.n1) !== undefined, 'too much closes the channel')
