@@ -140,6 +140,13 @@ t.test('a timeout of the cluster rests, then asks the same coordinator (CL3)', a
   t.same(sends(again.effects), [{ to: 'a', as: 'retry' }])
 })
 
+t.test('a second timeout of the cluster rests again, then asks another node (CL3)', async (t) => {
+  const once = [begun, failed(refusal('SHOAL_QUORUM_TIMEOUT'), 10), woken(100)]
+  const twice = [...once, failed(refusal('SHOAL_QUORUM_TIMEOUT'), 110)]
+  t.match(after(twice), { state: { kind: 'resting', prefer: 'b' }, effects: [] })
+  t.same(sends(after([...twice, woken(300)]).effects), [{ to: 'b', as: 'retry' }])
+})
+
 t.test('nodes that cannot be reached are passed over for free, once each (CL5)', async (t) => {
   const first = after([begun, failed(unsent('a'))])
   t.same(sends(first.effects), [{ to: 'b', as: 'move' }])

@@ -58,7 +58,7 @@ export async function runUpdate(
       const verdict = judgeRound(error, { round, roundsMax, chance })
       if (verdict.kind === 'give-up') throw error
       if (verdict.kind === 'exhausted') throw exhausted(error, roundsMax)
-      await rest(parts.env, verdict.pause)
+      await rest(parts.env, verdict.pause, options.signal)
     }
   }
 }
@@ -126,7 +126,14 @@ async function write(steps: UpdateSteps, next: Body | null, options: PutOptions)
   return { kind: 'written', value, written }
 }
 
-const rest = (env: Env, pause: Millis): Promise<void> =>
+/** Ends early when the signal fires; the read that follows then says so. */
+const rest = (env: Env, pause: Millis, signal: AbortSignal | undefined): Promise<void> =>
   new Promise((resolve) => {
-    env.clock.after(millis(Math.max(1, pause)), resolve)
+    const end = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = env.clock.after(millis(Math.max(1, pause)), end)
+    signal?.addEventListener('abort', end, { once: true })
   })
