@@ -6,7 +6,10 @@ import type { Store } from './store.ts'
  */
 const MARKER_KEY = Buffer.from('clean-shutdown')
 
-/** The marker's content, or undefined after a crash and in a new directory. Gone from disk on return. */
+/**
+ * The marker's content, or undefined after a crash and in a new directory. Gone from disk on
+ * return.
+ */
 export async function takeCleanMarker(store: Store): Promise<Buffer | undefined> {
   const [content] = await store.getMany('meta', [MARKER_KEY])
   if (content === undefined) return undefined

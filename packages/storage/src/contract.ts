@@ -10,7 +10,8 @@ export interface StorePlace {
   open(): Promise<Store>
   /**
    * Runs `crashWorkload` on the store of this place and ends it the hard way, without `close`, at a
-   * moment of its own choosing. Resolves with the number of batches that were acknowledged as synced.
+   * moment of its own choosing. Resolves with the number of batches that were acknowledged as
+   * synced.
    */
   crash(workload: CrashWorkload): Promise<number>
   remove(): Promise<void>
@@ -377,7 +378,7 @@ function durability(withStore: WithStore): void {
   })
 
   for (const syncEvery of [1, 7]) {
-    const name = `a crash keeps what a sync after every ${syncEvery} acknowledged, and no half of a batch`
+    const name = `a crash keeps what was acknowledged, synced after every ${syncEvery} batches`
     withStore(name, async (t, store, place) => {
       await store.close()
       const acknowledged = await place.crash({ batches: 200, syncEvery })

@@ -4,7 +4,9 @@ import type { ShoalError } from '@shoal/kernel'
 export type Column = 'rows' | 'versions' | 'digests' | 'hints' | 'meta'
 export const columns: readonly Column[] = ['rows', 'versions', 'digests', 'hints', 'meta']
 
-/** A change set applied as one: after a crash all of it is there, or nothing. Reused after `clear`. */
+/**
+ * A change set applied as one: after a crash all of it is there, or nothing. Reused after `clear`.
+ */
 export interface Batch {
   put(column: Column, key: Uint8Array, value: Uint8Array): void
   delete(column: Column, key: Uint8Array): void
@@ -47,20 +49,26 @@ export interface StorePressure {
 /**
  * One node's disk. Writes reach the operating system at once and the platter at `sync`; several
  * callers share one sync. No method retries a failure: a failed write or sync leaves the store
- * unusable (`failed` is set, every later call rejects with it) because pages that failed to reach the
- * disk may since be marked clean (A3).
+ * unusable (`failed` is set, every later call rejects with it) because pages that failed to reach
+ * the disk may since be marked clean (A3).
  */
 export interface Store {
-  /** Values in the order of `keys`, undefined where absent. A read error rejects; it is never "absent" (V3). */
+  /**
+   * Values in the order of `keys`, undefined where absent. A read error rejects; it is never
+   * "absent" (V3).
+   */
   getMany(column: Column, keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>
   batch(): Batch
   /**
-   * Applies the batch, synchronously. On return its data is with the operating system: it survives a
-   * crash of the process, not of the machine. Throws SHOAL_STORAGE_FULL when the disk has no room (then
-   * nothing was applied and the store stays usable) or SHOAL_STORE_FAILED.
+   * Applies the batch, synchronously. On return its data is with the operating system: it survives
+   * a crash of the process, not of the machine. Throws SHOAL_STORAGE_FULL when the disk has no room
+   * (then nothing was applied and the store stays usable) or SHOAL_STORE_FAILED.
    */
   write(batch: Batch): void
-  /** Resolves when everything written before the call survives a power cut. Never blocks the event loop. */
+  /**
+   * Resolves when everything written before the call survives a power cut. Never blocks the event
+   * loop.
+   */
   sync(): Promise<void>
   scan(options: ScanOptions): Promise<ScanPage>
   pressure(): StorePressure

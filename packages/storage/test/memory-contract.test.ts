@@ -29,6 +29,7 @@ function place(latency: Millis): () => Promise<StorePlace> {
   }
 }
 
+// ST18: the same suite as for RocksDB.
 t.comment(`seed ${SEED}`)
 // Timers of an Env do not keep a process alive.
 const alive = setInterval(() => {}, 1_000)

@@ -33,4 +33,5 @@ async function createPlace(): Promise<StorePlace> {
   }
 }
 
+// ST18: the same suite as for memory.
 storeContract(t, createPlace)

@@ -6,7 +6,10 @@ import { type MemoryDisk, MemoryDiskState, placeOf } from './memory-disk.ts'
 export interface MemoryStoreOptions {
   /** The disk to open; a new one when absent. */
   readonly disk?: MemoryDisk
-  /** How long reads and syncs take on average: half as long to half as long again. Default 0: at once. */
+  /**
+   * How long reads and syncs take on average: half as long to half as long again. Default 0: at
+   * once.
+   */
   readonly readLatency?: Millis
   readonly syncLatency?: Millis
 }
@@ -20,8 +23,8 @@ export function createMemoryDisk(): MemoryDisk {
 }
 
 /**
- * A store in memory that keeps the contract of the real one, can be crashed and be made to fail. Time
- * and chance come from `env`, so a simulation replays it.
+ * A store in memory that keeps the contract of the real one, can be crashed and be made to fail.
+ * Time and chance come from `env`, so a simulation replays it.
  *
  * @throws SHOAL_STORE_LOCKED while another store is open on the disk
  */
@@ -184,7 +187,9 @@ class MemoryStoreOnDisk implements MemoryStore {
     })
   }
 
-  /** One at a time; whoever asks while one is under way may need the next (a write came between). */
+  /**
+   * One at a time; whoever asks while one is under way may need the next (a write came between).
+   */
   #startSync(): void {
     this.#syncing = true
     const until = this.#written

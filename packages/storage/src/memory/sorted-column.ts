@@ -1,9 +1,9 @@
 /**
  * One column in memory: values by key, and the keys in byte order for scans.
  *
- * Keys are kept as Latin-1 strings, one character for each byte: JavaScript compares them byte by byte
- * and hashes them well. The order is a list of short sorted lists, so that adding a key moves at most
- * one of them and a scan starts with two binary searches.
+ * Keys are kept as Latin-1 strings, one character for each byte: JavaScript compares them byte by
+ * byte and hashes them well. The order is a list of short sorted lists, so that adding a key moves
+ * at most one of them and a scan starts with two binary searches.
  */
 const CHUNK_KEYS_MAX = 256
 

@@ -1,12 +1,13 @@
 import { executionAsyncResource } from 'node:async_hooks'
-import { createRequire } from 'node:module'
+// @ts-expect-error The library brings no types; those used here are written out below.
+import library from '@nxtedition/rocksdb/binding.js'
 
 /**
  * The only file that names the RocksDB library, so that it can be replaced in one place.
  *
  * It goes past the library's class to the functions below it. The class adds abstract-level's
- * resource lists, option objects and encodings, none of which are wanted here, and an iterator opened
- * through its inner methods would stay in those lists for ever.
+ * resource lists, option objects and encodings, none of which are wanted here, and an iterator
+ * opened through its inner methods would stay in those lists for ever.
  */
 declare const opaque: unique symbol
 export type Database = { readonly [opaque]: 'database' }
@@ -19,7 +20,9 @@ type Done<T> = (error: Error | null, result: T) => void
 export type ColumnOption = { readonly column: ColumnHandle } | undefined
 
 export interface ColumnSettings {
-  /** ZSTD on every level. Without it only `compaction: 'level'` compresses, from its third level on. */
+  /**
+   * ZSTD on every level. Without it only `compaction: 'level'` compresses, from its third level on.
+   */
   readonly compression: boolean
   readonly cacheSize: number
   /** Sizes memtables by `memtableMemoryBudget`; without it RocksDB's own defaults hold. */
@@ -70,9 +73,12 @@ interface Native {
   iterator_close(iterator: NativeIterator): void
 }
 
-const native: Native = createRequire(import.meta.url)('@nxtedition/rocksdb/binding.js')
+const native: Native = library
 
-/** Opens or creates a database. Rejects with an error of RocksDB: `code`, where it has one, and text. */
+/**
+ * Opens or creates a database. Rejects with an error of RocksDB: `code`, where it has one, and
+ * text.
+ */
 export function openDatabase(
   location: string,
   settings: DatabaseSettings,
@@ -120,11 +126,16 @@ export const batchPut = native.batch_put
 export const batchDelete = native.batch_del
 export const batchClear = native.batch_clear
 
-/** Applies the batch on this thread. On return it is in the log file, as the operating system sees it. */
+/**
+ * Applies the batch on this thread. On return it is in the log file, as the operating system sees
+ * it.
+ */
 export const batchWrite = (db: Database, batch: NativeBatch): void =>
   native.batch_write(db, batch, undefined)
 
-/** Opens an iterator, which seeks at once and on this thread: at most one block read for each level. */
+/**
+ * Opens an iterator, which seeks at once and on this thread: at most one block read for each level.
+ */
 export const openIterator = native.iterator_init
 export const closeIterator = native.iterator_close
 
@@ -139,10 +150,10 @@ export function nextRows(
 }
 
 /**
- * Where one key of a `getMany` cannot be read (a block of a file is damaged), the library does not call
- * back: it raises an exception with no JavaScript beneath it, which would end the process and leave
- * the read without an answer. Such an exception is known by the callback that was due, which is the
- * asynchronous resource it is raised under, and goes there instead.
+ * Where one key of a `getMany` cannot be read (a block of a file is damaged), the library does not
+ * call back: it raises an exception with no JavaScript beneath it, which would end the process and
+ * leave the read without an answer. Such an exception is known by the callback that was due, which
+ * is the asynchronous resource it is raised under, and goes there instead.
  */
 const contained = new WeakSet<object>()
 let containing = false

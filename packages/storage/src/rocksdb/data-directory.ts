@@ -21,12 +21,15 @@ import {
  *   CLOSED      what a clean close left in `rocksdb/`, by name and size. Gone while open.
  *   rocksdb/    RocksDB's files.
  *
- * RocksDB looks after its tables by itself. It does not notice a log that is missing, and begins a new
- * database where the old one's CURRENT is gone; CLOSED and the checks here are for those.
+ * RocksDB looks after its tables by itself. It does not notice a log that is missing, and begins a
+ * new database where the old one's CURRENT is gone; CLOSED and the checks here are for those.
  */
 export interface DataDirectory {
   readonly databasePath: string
-  /** No database was made here yet, or its making was cut short: nothing in it was ever acknowledged. */
+  /**
+   * No database was made here yet, or its making was cut short: nothing in it was ever
+   * acknowledged.
+   */
   readonly isNew: boolean
   /** The database is there: the directory is ours from now on. */
   settle(): Promise<void>
@@ -160,7 +163,9 @@ async function leaveClosed(directory: string): Promise<void> {
   await writeDurably(join(directory, CLOSED), formatFields(CLOSED_TITLE, fields))
 }
 
-/** Marks an empty directory as ours to be. An earlier attempt that was cut short is taken up again. */
+/**
+ * Marks an empty directory as ours to be. An earlier attempt that was cut short is taken up again.
+ */
 async function claim(directory: string, owner: Owner): Promise<void> {
   await makeDurably(directory).catch((error: unknown) => {
     throw unusable(directory, error)

@@ -1,8 +1,8 @@
 import { InvariantViolation, ShoalError } from '@shoal/kernel'
 
 /**
- * RocksDB says what went wrong in words, and in a code for few kinds only. Its errors end here: what
- * leaves the store is a ShoalError.
+ * RocksDB says what went wrong in words, and in a code for few kinds only. Its errors end here:
+ * what leaves the store is a ShoalError.
  */
 const codeOf = (error: unknown): string | undefined =>
   (error as { code?: string } | undefined)?.code
@@ -24,6 +24,10 @@ export function readFailure(error: unknown): unknown {
   const code = codeOf(error) === 'LEVEL_CORRUPTION' ? 'SHOAL_ROW_DAMAGED' : 'SHOAL_STORE_FAILED'
   return new ShoalError(code, textOf(error), { cause: error })
 }
+
+/** RocksDB ends a read whose values are more than 2 GiB together. */
+export const brokenOff = (keys: number): ShoalError =>
+  new ShoalError('SHOAL_STORE_FAILED', `a read of ${keys} keys was broken off`)
 
 /** Why a database could not be opened. */
 export function openFailure(error: unknown, path: string): ShoalError {

@@ -1,18 +1,18 @@
 /**
  * Makes what was written durable without ever blocking the event loop.
  *
- * RocksDB can sync its log only inside a write, on the thread that writes. But every finished batch is
- * in the log file already, as far as the operating system knows, so anyone who holds a descriptor of
- * that file can make it durable: here the thread pool does, with fdatasync.
+ * RocksDB can sync its log only inside a write, on the thread that writes. But every finished batch
+ * is in the log file already, as far as the operating system knows, so anyone who holds a
+ * descriptor of that file can make it durable: here the thread pool does, with fdatasync.
  *
  * The trap is rotation. RocksDB starts a new log whenever a memtable is full, without a word, and
  * before it writes the batch that finds this out. Syncing the file one knows would then acknowledge
- * rows that lie in another. The rule: look at the size after every batch; a log that did not grow was
- * left behind, and the batch is in a newer one. Old log, new log and the directory that names the new
- * one are all synced before anything written since is acknowledged.
+ * rows that lie in another. The rule: look at the size after every batch; a log that did not grow
+ * was left behind, and the batch is in a newer one. Old log, new log and the directory that names
+ * the new one are all synced before anything written since is acknowledged.
  *
- * A log that RocksDB has deleted meanwhile needs no sync: it deletes one only after every row in it is
- * in table files that it has synced, named by a manifest that it has synced.
+ * A log that RocksDB has deleted meanwhile needs no sync: it deletes one only after every row in it
+ * is in table files that it has synced, named by a manifest that it has synced.
  */
 export interface LogDisk {
   /** Numbers of the log files that exist, ascending. */
@@ -112,7 +112,10 @@ export class LogSync {
     return promise
   }
 
-  /** Ends it: no sync succeeds any more. A failed one must not be repeated, its pages count as clean (A3). */
+  /**
+   * Ends it: no sync succeeds any more. A failed one must not be repeated, its pages count as clean
+   * (A3).
+   */
   fail(cause: unknown): Error {
     if (this.#failure) return this.#failure
     this.#failure = this.#options.failed(cause)

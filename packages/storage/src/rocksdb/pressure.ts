@@ -6,9 +6,9 @@ import { type Database, getProperty } from './binding.ts'
  * Signals for admission control, sampled by a timer so that reading them costs nothing and so that
  * they also clear without traffic (O3).
  *
- * Free space is watched because RocksDB does not survive running out of it: an append to its log that
- * fails leaves the log unusable, and a restart needs room to write what the log holds into tables.
- * So writes are refused while there is still room for both.
+ * Free space is watched because RocksDB does not survive running out of it: an append to its log
+ * that fails leaves the log unusable, and a restart needs room to write what the log holds into
+ * tables. So writes are refused while there is still room for both.
  */
 export class Pressure {
   readonly #env: Env
@@ -78,7 +78,9 @@ export class Pressure {
   }
 }
 
-/** What is written once to the log is written again to a table, and again when tables are merged. */
+/**
+ * What is written once to the log is written again to a table, and again when tables are merged.
+ */
 const WRITE_AMPLIFICATION = 3
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)

@@ -32,7 +32,10 @@ export class RocksBatch implements Batch {
     return this.#bytes
   }
 
-  /** Whether it touches nothing but `meta`: small, rare, and needed to start and stop on a full disk. */
+  /**
+   * Whether it touches nothing but `meta`: small, rare, and needed to start and stop on a full
+   * disk.
+   */
   get isHousekeeping(): boolean {
     return this.#housekeeping
   }

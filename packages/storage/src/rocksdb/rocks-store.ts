@@ -19,7 +19,7 @@ import {
   openDatabase,
 } from './binding.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { openFailure, readFailure, writeFailure } from './failures.ts'
+import { brokenOff, openFailure, readFailure, writeFailure } from './failures.ts'
 import { openLogDisk } from './log-disk.ts'
 import { LogSync, type LogSyncOptions } from './log-sync.ts'
 import { Pressure } from './pressure.ts'
@@ -49,8 +49,8 @@ export interface StoreSeams extends Pick<LogSyncOptions, 'rotationRule' | 'synce
  * Opens a node's data directory, or makes one.
  *
  * @throws SHOAL_STORE_FOREIGN, SHOAL_STORE_NEWER, SHOAL_STORE_DAMAGED, SHOAL_STORE_LOCKED,
- *   SHOAL_STORAGE_FULL, SHOAL_STORE_FAILED. Nothing was overwritten then, and nothing was created in a
- *   directory that is not ours.
+ *   SHOAL_STORAGE_FULL, SHOAL_STORE_FAILED. Nothing was overwritten then, and nothing was created
+ *   in a directory that is not ours.
  */
 export function openRocksStore(options: RocksStoreOptions): Promise<Store> {
   return openRocksStoreWith(options, {})
@@ -130,7 +130,7 @@ class RocksStore implements Store {
     this.#reads++
     try {
       const values = await getMany(this.#db, keys, this.#columns[column])
-      if (values.includes(null)) throw new Error(`a read of ${keys.length} keys was broken off`)
+      if (values.includes(null)) throw brokenOff(keys.length)
       return values as (Buffer | undefined)[]
     } catch (error) {
       throw readFailure(error)

@@ -6,8 +6,8 @@ import type { ColumnSettings, DatabaseSettings } from './binding.ts'
  * How RocksDB is set up. Sizes count only inside each column: the same names beside the columns are
  * read and do nothing.
  *
- * Rows take RocksDB's own level compaction with two memtables of 64 MiB. Naming `compaction: 'level'`
- * would allow smaller ones, but it also compresses every level from the third on, whatever
+ * Rows take RocksDB's own level compaction with two memtables of 64 MiB. Naming `compaction:
+ * 'level'` would allow smaller ones, but it also compresses every level from the third on, whatever
  * `compression` says: measured at 1 KiB values of noise and 2.5 GB written, 44 to 53 µs of CPU for
  * each write against 31. Versions are small and repeat their bucket names: there it pays.
  */
@@ -33,7 +33,9 @@ export const defaultSizes: Readonly<Record<Column, ColumnSizes>> = {
   meta: small,
 }
 
-/** One flush and two compactions at a time, so that a large one does not hold up the small columns. */
+/**
+ * One flush and two compactions at a time, so that a large one does not hold up the small columns.
+ */
 const BACKGROUND_JOBS = 3
 
 /** What RocksDB calls a column of ours. */

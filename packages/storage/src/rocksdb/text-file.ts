@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { hash64, hex64 } from '@shoal/ring'
 
 /**
- * The small text files beside RocksDB: lines of a word and a value, the last one a checksum over those
- * before it. A person can read them; a machine notices when a person or a disk changed them.
+ * The small text files beside RocksDB: lines of a word and a value, the last one a checksum over
+ * those before it. A person can read them; a machine notices when a person or a disk changed them.
  */
 export type Fields = readonly (readonly [name: string, value: string])[]
 

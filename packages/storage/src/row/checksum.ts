@@ -1,8 +1,9 @@
 import { hash64 } from '@shoal/ring'
 
 /**
- * Checksums are seeded with the token of the key, so that intact bytes under the wrong key are found
- * damaged too: a disk that wrote to the wrong place is no better than one that wrote nonsense.
+ * Checksums are seeded with the token of the key, so that intact bytes under the wrong key are
+ * found damaged too: a disk that wrote to the wrong place is no better than one that wrote
+ * nonsense.
  */
 export function checksumOf(bytes: Buffer, from: number, to: number, token: bigint): bigint {
   return hash64(bytes.subarray(from, to), token)

@@ -1,7 +1,8 @@
 /**
  * Where things lie in a row and in a value block. The format itself: docs/formats.md.
  *
- * Rows are judged and built where they lie, without objects: a node moves thousands of them a second.
+ * Rows are judged and built where they lie, without objects: a node moves thousands of them a
+ * second.
  */
 export const ROW_FORMAT = 1
 const ROW_MAGIC = 0x5352 // 'S' 'R'

@@ -15,8 +15,8 @@ import {
 import { type NewValue, valueBlockByteLength, writeValueBlock } from './value-block.ts'
 
 /**
- * A row is the whole state of one key: its clock and its live values. The same bytes lie on the disk
- * and travel between replicas.
+ * A row is the whole state of one key: its clock and its live values. The same bytes lie on the
+ * disk and travel between replicas.
  *
  * A row can be built inside a larger buffer, so that a coordinator writes a whole merge message at
  * once and the body of a value is copied exactly once on its way in.

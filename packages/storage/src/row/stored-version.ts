@@ -15,7 +15,9 @@ export function encodeStoredVersion(version: Uint8Array, token: bigint): Buffer 
   return stored
 }
 
-/** The version as a view, or undefined when the record is damaged. Never throws, whatever the bytes. */
+/**
+ * The version as a view, or undefined when the record is damaged. Never throws, whatever the bytes.
+ */
 export function decodeStoredVersion(stored: Buffer, token: bigint): Buffer | undefined {
   const bytes = stored.length - CHECKSUM_BYTES
   if (bytes < VERSION_BYTES_MIN) return undefined

@@ -34,8 +34,9 @@ const damage = (damaged: string, code: ErrorCode = 'SHOAL_ROW_DAMAGED'): Damage 
 })
 
 /**
- * Checks every byte of a row that came from a disk or a peer (V11): magic, format, lengths, both kinds
- * of checksum, the order of dots. Never throws and never reads outside the row, whatever the bytes.
+ * Checks every byte of a row that came from a disk or a peer (V11): magic, format, lengths, both
+ * kinds of checksum, the order of dots. Never throws and never reads outside the row, whatever the
+ * bytes.
  *
  * @param token  of the key the row is meant to belong to
  * Cost: one pass over the row; about 0.6 µs for 1 KiB.

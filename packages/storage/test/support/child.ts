@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
 
 /**
- * Runs a script in a process of its own and returns how it ended and the lines it printed. The script
- * finds `openRocksStore`, `storeOptions` and the database's folder as `directory`.
+ * Runs a script in a process of its own and returns how it ended and the lines it printed. The
+ * script finds `openRocksStore`, `storeOptions` and the database's folder as `directory`.
  */
 export function runChild(
   directory: string,

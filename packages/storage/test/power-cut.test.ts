@@ -1,0 +1,29 @@
+import t from 'tap'
+import { cutPower } from './support/power-cut.ts'
+
+/**
+ * Power cuts on the real library. More of them, or others:
+ *
+ *     node dist/test/power-cut.test.js [CUTS] [SEED]
+ */
+const [cuts = '40', seed = 'Dynamo 2007'] = process.argv.slice(2)
+
+t.comment(`seed ${seed}, ${cuts} cuts`)
+
+t.test('ST9 a power cut takes nothing that was acknowledged, and no half of a batch', async (t) => {
+  const { lossy, torn, rotations, acknowledged, ...rest } = await cutPower({
+    cuts: Number(cuts),
+    seed,
+  })
+  t.comment({ ...rest, rotations, acknowledged })
+  t.ok(rotations > Number(cuts), `${rotations} rotations of the log`)
+  t.ok(acknowledged > 10 * Number(cuts), `${acknowledged} batches acknowledged`)
+  t.equal(lossy, 0)
+  t.equal(torn, 0)
+})
+
+t.test('ST9 without the rule for rotated logs the same cuts lose data', async (t) => {
+  const { lossy, cuts: made } = await cutPower({ cuts: 6, seed, rotationRule: false })
+  t.comment({ lossy, made })
+  t.ok(lossy > 0, `${lossy} of ${made} cuts lost what was acknowledged`)
+})
