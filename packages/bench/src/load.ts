@@ -11,8 +11,8 @@ export interface LoadOptions {
   readonly targets: readonly Target[]
   readonly connections: number
   readonly seconds: number
-  /** Makes the next request of a connection. */
-  readonly request: (connection: number, sequence: number) => Buffer
+  /** Makes the next request; undefined ends the load. */
+  readonly request: () => Buffer | undefined
   /** Statuses that count as done. */
   readonly accept: (status: number) => boolean
   /** Requests a second over all connections; absent: as fast as answers come. */
@@ -46,7 +46,6 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     new Promise((resolve) => {
       const target = targets[index % targets.length] as Target
       const connection = new RawConnection(target.host, target.port)
-      let sequence = 0
       let due = began + (gapMs * index) / connections
       const next = (): void => {
         const now = performance.now()
@@ -56,9 +55,14 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         }
         if (gapMs > 0 && due > now) return void setTimeout(next, due - now)
         due += gapMs
+        const request = options.request()
+        if (request === undefined) {
+          connection.close()
+          return resolve()
+        }
         const sent = performance.now()
         connection.send(
-          options.request(index, sequence++),
+          request,
           ({ status }) => {
             latency.add(performance.now() - sent)
             if (options.accept(status)) done++

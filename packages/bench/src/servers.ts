@@ -21,9 +21,8 @@ export interface Servers {
 interface Command {
   readonly file: string
   readonly args: readonly string[]
-  /** Text on its output that says it serves; absent: `probe` tells. */
+  /** Text on its output that says it serves. Absent: who starts it asks until it answers. */
   readonly ready?: string
-  readonly env?: NodeJS.ProcessEnv
 }
 
 /** Three or more Shoal nodes, the way `shoal start` runs them. */
@@ -62,7 +61,6 @@ export async function startEtcd(): Promise<Servers> {
         ...['--initial-cluster', members.join(','), '--initial-cluster-state', 'new'],
         ...['--log-level', 'error'],
       ],
-      env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch },
     }
   })
   await until(async () => {
@@ -83,13 +81,15 @@ async function start(
   const folder = mkdtempSync(join(tmpdir(), 'shoal-bench-'))
   const children: ChildProcess[] = []
   const launch = async (index: number): Promise<void> => {
-    const { file, args, ready, env } = commandOf(index, folder)
-    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: env ?? process.env })
+    const { file, args, ready } = commandOf(index, folder)
+    // Only those who say `ready` are ours; what others log is theirs.
+    const child = spawn(file, args, {
+      stdio: ['ignore', 'pipe', ready === undefined ? 'ignore' : 'inherit'],
+    })
     children[index] = child
-    child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk))
     if (ready === undefined) return
     await new Promise<void>((resolve, reject) => {
-      child.stdout.on('data', (chunk: Buffer) => {
+      child.stdout?.on('data', (chunk: Buffer) => {
         if (chunk.includes(ready)) resolve()
       })
       child.once('exit', (code) => reject(new Error(`${file} ended with ${code}`)))
