@@ -3,6 +3,7 @@ import { limits } from '@shoal/kernel'
 import t from 'tap'
 import { connect } from '../src/index.ts'
 import { startFakeCluster } from './support/fake-cluster.ts'
+import { ofKind } from './support/kind.ts'
 import { rejection, startVirtual } from './support/virtual.ts'
 
 const done = {
@@ -18,7 +19,7 @@ t.test('what one turn asks of one node travels as one request (CL12)', async (t)
     client.put('b', '1', 'text'),
     client.put('b', '2', Uint8Array.of(0, 255)),
     client.delete('b', '3', { context: 'c1.y', idempotencyKey: 'mine', consistency: 'all' }),
-    client.put('b', '4', '', { ttlSeconds: 5, contentType: 'text/csv' }),
+    client.put('b', '4', '', { ttlSeconds: 5, contentType: 'text/csv', contentEncoding: 'br' }),
   ]
   const read = client.get('b', '5')
   await advance(0)
@@ -29,15 +30,19 @@ t.test('what one turn asks of one node travels as one request (CL12)', async (t)
     { op: 'put', bucket: 'b', key: '1', value: 'text', type: 'text/plain; charset=utf-8' },
     { op: 'put', key: '2', base64: 'AP8=' },
     { op: 'delete', key: '3', context: 'c1.y', idempotencyKey: 'mine', consistency: 'all' },
-    { op: 'put', key: '4', value: '', ttl: 5, type: 'text/csv' },
+    { op: 'put', key: '4', value: '', ttl: 5, type: 'text/csv', encoding: 'br' },
     { op: 'get', key: '5' },
   ])
-  const value = { status: 200, context: 'c1.z', etag: '"7"', type: 'text/plain', value: 'five' }
+  const told = { type: 'text/plain', encoding: 'br', modified: '2023-11-14T22:13:20.000Z' }
+  const value = { status: 200, context: 'c1.z', etag: '"7"', value: 'five', ...told }
   net.last.answer(200, { 'request-id': 'r1' }, { results: [done, done, done, done, value] })
   const [first] = await Promise.all(calls)
   t.match(first, { context: 'c1.x', etag: '"1"', receipt: { n: 3, node: 'n1' }, requestId: 'r1' })
   const got = await read
-  t.equal(got.kind === 'value' && got.value.text(), 'five')
+  const { value: five } = ofKind('value', got)
+  t.equal(five.text(), 'five')
+  t.equal(five.contentEncoding, 'br')
+  t.equal(five.modified?.getTime(), 1_700_000_000_000)
 })
 
 t.test(
@@ -52,7 +57,7 @@ t.test(
     const large = 'x'.repeat(limits.clientBatchValueBytesMax + 1)
     const calls = [
       client.put('b', '1', 'v', { ifMatch: '"1"' }),
-      client.put('b', '2', 'v', { contentEncoding: 'gzip' }),
+      client.put('b', '2', 'v', { ifNoneMatch: '*' }),
       client.put('b', '3', large),
       client.get('b', '4', { siblings: 'resolve' }),
       client.get('b', '5', { explain: true }),

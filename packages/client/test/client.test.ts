@@ -1,6 +1,6 @@
 /** The operations of a client against a real HTTP server that keeps the contract. */
 import t, { type Test } from 'tap'
-import { type ConnectOptions, connect, json, type StoredValue } from '../src/index.ts'
+import { type Client, type ConnectOptions, connect, json, type StoredValue } from '../src/index.ts'
 import { startFakeCluster } from './support/fake-cluster.ts'
 import { ofKind } from './support/kind.ts'
 
@@ -78,17 +78,18 @@ t.test('a missing key is an answer, and a deleted one too', async (t) => {
   await client.delete('b', 'k')
 })
 
-async function twoSiblings(client: ReturnType<typeof connect>): Promise<void> {
+async function twoSiblings(client: Client): Promise<number | undefined> {
   const { context } = await client.get('b', 'k')
   await client.put('b', 'k', 'ann', { context })
-  await client.put('b', 'k', 'bob', { context })
+  const { siblings } = await client.put('b', 'k', 'bob', { context })
+  return siblings
 }
 
 t.test(
   'two writes with one context are two siblings, a write with theirs is one value',
   async (t) => {
     const { client } = await start(t)
-    await twoSiblings(client)
+    t.equal(await twoSiblings(client), 2, 'the writer is told')
     const read = ofKind('siblings', await client.get('b', 'k'))
     t.same(
       read.siblings.map((value) => value.text()),

@@ -12,7 +12,6 @@ export const fitsBatch = (operation: KeyOperation): boolean =>
   operation.op !== 'head' &&
   operation.ifMatch === '' &&
   operation.ifNoneMatch === '' &&
-  operation.contentEncoding === '' &&
   operation.sibling === '' &&
   operation.traceparent === '' &&
   !operation.resolve &&
@@ -53,6 +52,7 @@ function toItem(operation: KeyOperation): object {
     key,
     ...(op === 'put' && (typeof body === 'string' ? { value: body } : { base64: base64Of(body) })),
     type: orAbsent(contentType),
+    encoding: orAbsent(operation.contentEncoding),
     context: orAbsent(operation.context),
     consistency: orAbsent(operation.consistency),
     idempotencyKey: orAbsent(operation.idempotencyKey),
@@ -87,6 +87,7 @@ function toAnswer(result: unknown, requestId: string | string[] | undefined): An
       [headers.etag]: text(item.etag),
       [headers.receipt]: receiptText(item.receipt),
       [headers.contentType]: text(item.type),
+      [headers.contentEncoding]: text(item.encoding),
       [headers.consistency]: text(item.consistency),
       [headers.lastModified]: text(item.modified),
       [headers.retryAfter]:

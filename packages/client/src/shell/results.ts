@@ -79,6 +79,11 @@ export interface Written extends AnswerInfo {
   readonly etag: string
   /** The hybrid clock's time of the write; undefined when the answer did not tell. */
   readonly modified: Date | undefined
+  /**
+   * How many values the key has now: above 1 when others were written meanwhile and stay as
+   * siblings. Undefined when the answer did not tell; that of a batch does not.
+   */
+  readonly siblings: number | undefined
 }
 
 /** Fields on demand: most callers never look at the receipt. */
@@ -153,6 +158,14 @@ class SameValue extends Info implements UnchangedRead {
 }
 
 class Done extends Info implements Written {
+  readonly siblings: number | undefined
+
+  constructor(answer: Answer, node: string) {
+    super(answer, node)
+    const told = headerOf(answer, headers.siblings)
+    this.siblings = told === '' ? undefined : countOf(answer)
+  }
+
   get modified(): Date | undefined {
     return this.lastModified
   }

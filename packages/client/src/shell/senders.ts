@@ -58,8 +58,10 @@ export class BatchSender implements Sender {
   }
 
   send(parcel: Parcel): Exchange {
-    const { operation } = parcel
-    if (operation.op === 'plain' || !fitsBatch(operation)) return this.#single.send(parcel)
+    const { operation, session } = parcel
+    // A token speaks of single keys, so nodes take none with a batch.
+    const alone = session !== undefined || operation.op === 'plain' || !fitsBatch(operation)
+    if (alone) return this.#single.send(parcel)
     const item = new Item(parcel, operation)
     if (this.#gathering.length === 0) this.#env.nextTurn(() => this.#dispatchAll())
     const batch = this.#gathering.find((open) => open.takes(item))
@@ -116,10 +118,9 @@ class Batch implements Sink {
 
   /** Items share a request, so they must agree in what the request says once for all. */
   takes({ parcel, operation }: Item): boolean {
-    const { node, session, timeout } = this.#first
+    const { node, timeout } = this.#first
     return (
       parcel.node === node &&
-      parcel.session === session &&
       parcel.timeout === timeout &&
       this.#items.length < limits.batchOperationsMax &&
       this.#bytes + itemBytes(operation) <= limits.clientBatchBodyBytesMax

@@ -185,6 +185,8 @@ export class FakeNode {
     reply.setHeader('Causal-Context', answered)
     const current = this.#store.etagOf(bucket, key)
     if (current !== '') reply.setHeader('ETag', current)
+    const siblings = this.#store.live(bucket, key).length
+    if (siblings > 1) reply.setHeader('Siblings', String(siblings))
     reply.writeHead(204).end()
   }
 
