@@ -9,8 +9,9 @@
  *    none is left: the fewest moves possible.
  */
 import { invariant } from '@shoal/kernel'
+import { applyChain } from './apply-chain.ts'
 import { imbalances, moveDirectly } from './direct.ts'
-import type { Draft, Replacement } from './draft.ts'
+import type { Draft } from './draft.ts'
 import { type Chain, ReplacementGraph } from './graph.ts'
 
 /** Brings every node to floor or ceiling of its share. */
@@ -21,7 +22,7 @@ export function balanceLoads(draft: Draft): void {
     let chain: Chain | undefined
     for (const { givers, takers } of wanted) chain ??= graph.findChain(givers, takers)
     invariant(chain !== undefined, 'fair shares within the bounds can be reached')
-    invariant(apply(draft, chain), 'a shortest chain can be applied whole')
+    invariant(applyChain(draft, chain), 'a shortest chain can be applied whole')
     moveDirectly(draft)
   }
 }
@@ -36,7 +37,7 @@ export function cancelMoves(draft: Draft): void {
     const taking = nodes.filter((node) => (draft.load[node] as number) < (high[node] as number))
     const chain = new ReplacementGraph(draft).findSaving(giving, taking)
     if (chain === undefined) return
-    invariant(apply(draft, chain), 'a saving chain, or a part of it, can be applied whole')
+    invariant(applyChain(draft, chain), 'a saving chain, or a part of it, can be applied whole')
     invariant(draft.moved() < moved, 'a saving chain saves moves')
   }
 }
@@ -58,57 +59,4 @@ export function fewestMoves(draft: Draft): number {
     kept += Math.min(before, draft.shares.high[node] as number)
   }
   return Math.max(short, partitions * copies - kept)
-}
-
-/** Applies a chain whole, or the useful part of it where two steps get in each other's way. */
-function apply(draft: Draft, chain: Chain): boolean {
-  if (applyWhole(draft, chain.steps)) return true
-  return partsOf(draft, chain).some((part) => apply(draft, part))
-}
-
-function applyWhole(draft: Draft, steps: readonly Replacement[]): boolean {
-  for (const [index, step] of steps.entries()) {
-    if (draft.mayReplace(step.partition, step.from, step.to)) {
-      draft.replace(step)
-      continue
-    }
-    for (const { partition, from, to } of steps.slice(0, index).reverse()) {
-      draft.replace({ partition, from: to, to: from })
-    }
-    return false
-  }
-  return true
-}
-
-/**
- * Where two steps use one partition, the chain can be cut there into a shorter chain and a cycle of
- * the same cost together. The cycle is worth having if it saves moves, the shorter chain otherwise.
- */
-function partsOf(draft: Draft, { kind, steps }: Chain): Chain[] {
-  const parts: Chain[] = []
-  steps.forEach((one, i) => {
-    steps.slice(i + 1).forEach((two, ahead) => {
-      if (one.partition !== two.partition) return
-      const j = i + 1 + ahead
-      const cycle: Chain = {
-        kind: 'cycle',
-        steps: [{ ...two, to: one.to }, ...steps.slice(i + 1, j)],
-      }
-      const rest: Chain = {
-        kind,
-        steps: [...steps.slice(0, i), { ...one, to: two.to }, ...steps.slice(j + 1)],
-      }
-      const saves = (part: Chain): boolean => costOf(draft, part) < 0
-      if (saves(cycle)) parts.push(cycle)
-      else if (kind === 'path' || saves(rest)) parts.push(rest)
-    })
-  })
-  return parts
-}
-
-function costOf(draft: Draft, chain: Chain): number {
-  return chain.steps.reduce(
-    (sum, { partition, from, to }) => sum + draft.costOf(partition, from, to),
-    0,
-  )
 }

@@ -24,7 +24,7 @@ export function anyMembers(most: number, start = 0): fc.Arbitrary<TableMember[]>
       place: fc.nat(1_000),
       weight: fc.constantFrom(0.1, 0.5, 1, 1, 2, 3.333, 7, 1_000),
     }),
-    { minLength: 1, maxLength: most },
+    { minLength: 1, maxLength: most, size: 'max' },
   )
   return fc
     .tuple(labels, draws)
@@ -44,4 +44,17 @@ function labelled(
     host: host === undefined || host === 0 ? '' : `h${host}`,
     weight: weighted ? weight : 1,
   }
+}
+
+/**
+ * Small clusters of very unequal zones and weights: here single replacements run out, and chains
+ * and cycles are needed.
+ */
+export function anyLopsided(start = 0): fc.Arbitrary<TableMember[]> {
+  const one = fc.record({ place: fc.nat(4), weight: fc.constantFrom(1, 1, 2, 4) })
+  return fc
+    .array(one, { minLength: 3, maxLength: 12, size: 'max' })
+    .map((draws) =>
+      draws.map((draw, at) => labelled({ zones: 5, hosts: 0, weighted: true }, at + start, draw)),
+    )
 }

@@ -256,7 +256,8 @@ export interface Spread {
   /** Meetings of the most met peer over the mean over all n − 1 peers; worst node. */
   readonly worst: number
   /**
-   * Meetings of any pair beyond the ceiling of both nodes' means; 0 is the best integers can do.
+   * Meetings of any pair beyond the ceiling of what each has with that zone on average: 0 is the
+   * best that whole numbers and zones of these sizes allow.
    */
   readonly beyondCeiling: number
   /** Mean meetings of a pair. */
@@ -264,27 +265,32 @@ export interface Spread {
 }
 
 export function spreadOf(placement: Placement): Spread {
-  const count = placement.members.length
+  const nodes = sorted(placement.members)
+  const count = nodes.length
   const copies = Math.min(placement.replicas, count)
-  const load = loadsOf(placement)
   const meetings = range(count).map(() => new Int32Array(count))
   for (const set of placement.table) {
     for (const one of set) for (const other of set) if (one !== other) meetings[one]![other]!++
   }
-  const mean = (node: number): number => (load[node]! * (copies - 1)) / (count - 1)
+  const zones = [...groups(nodes, (member) => member.zone).values()]
+  const zoneOf = nodes.map((_, node) => zones.findIndex((zone) => zone.includes(node)))
+  const meanWith = range(count).map((one) =>
+    zones.map((zone) => {
+      const others = zone.filter((other) => other !== one)
+      return sum(others.map((other) => meetings[one]![other]!)) / Math.max(1, others.length)
+    }),
+  )
   let worst = 0
   let beyondCeiling = 0
   meetings.forEach((row, one) => {
+    const mean = sum(row) / (count - 1)
     row.forEach((times, other) => {
       if (one === other) return
-      worst = Math.max(worst, times / mean(one))
-      const allowed = Math.ceil(Math.max(mean(one), mean(other)))
-      beyondCeiling = Math.max(beyondCeiling, times - allowed)
+      worst = Math.max(worst, times / mean)
+      const due = Math.max(meanWith[one]![zoneOf[other]!]!, meanWith[other]![zoneOf[one]!]!)
+      beyondCeiling = Math.max(beyondCeiling, times - Math.ceil(due))
     })
   })
-  return {
-    worst,
-    beyondCeiling,
-    mean: (placement.partitions * copies * (copies - 1)) / count / (count - 1),
-  }
+  const mean = (placement.partitions * copies * (copies - 1)) / count / (count - 1)
+  return { worst, beyondCeiling, mean }
 }
