@@ -134,14 +134,14 @@ async function listening({ server }: NodeServer, address: string): Promise<void>
   }
 }
 
-async function closeServer({ server }: NodeServer, services: Services): Promise<void> {
+async function closeServer(nodeServer: NodeServer, services: Services): Promise<void> {
+  const { server } = nodeServer
   if (!server.listening) return
-  const closed = once(server, 'close')
   server.close()
   server.closeIdleConnections()
   const timer = services.env.clock.after(millis(services.limits.drainMs), () =>
     server.closeAllConnections(),
   )
-  await closed
+  await nodeServer.clientsGone()
   timer.cancel()
 }

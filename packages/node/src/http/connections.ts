@@ -24,6 +24,8 @@ export class Connection {
   failed = false
   /** Set while the connection is one too many. */
   surplus: Timer | undefined
+  /** It became a peer's channel, which ends in its own time. */
+  isPeer = false
 
   constructor(socket: Socket) {
     this.socket = socket
@@ -45,6 +47,8 @@ export class Connections {
   readonly #limits: HttpLimits
   readonly #metrics: HttpMetrics
   #open = 0
+  #peers = 0
+  #clientsGone: (() => void) | undefined
 
   constructor(server: Server, parts: { env: Env; limits: HttpLimits; metrics: HttpMetrics }) {
     this.#env = parts.env
@@ -61,8 +65,10 @@ export class Connections {
     this.#metrics.connections = ++this.#open
     socket.once('close', () => {
       this.#metrics.connections = --this.#open
-      const { surplus } = connectionOf(socket)
+      const { surplus, isPeer } = connectionOf(socket)
       if (surplus !== undefined) surplus.cancel()
+      if (isPeer) this.#peers--
+      if (this.#open === this.#peers) this.#clientsGone?.()
     })
     const over = this.#open - this.#limits.connectionsMax
     if (over <= 0) return
@@ -82,6 +88,20 @@ export class Connections {
     const connection = connectionOf(socket)
     connection.surplus?.cancel()
     connection.surplus = undefined
+    connection.isPeer = true
+    this.#peers++
+    if (this.#open === this.#peers) this.#clientsGone?.()
+  }
+
+  /**
+   * Resolves when only peers are connected. Node's server emits 'close' after the last of those too,
+   * and they stay until the clients have their answers.
+   */
+  clientsGone(): Promise<void> {
+    if (this.#open === this.#peers) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#clientsGone = resolve
+    })
   }
 
   refusal(): ShoalError {

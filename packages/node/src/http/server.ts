@@ -39,6 +39,11 @@ export class NodeServer {
     this.server.on('connect', (_request, socket: Duplex) => this.#refuseConnect(socket as Socket))
   }
 
+  /** Resolves when no client is connected any more. */
+  clientsGone(): Promise<void> {
+    return this.#connections.clientsGone()
+  }
+
   /** Peers come in by `Upgrade`; until somebody listens, the header is ignored. */
   onUpgrade(listener: UpgradeListener): void {
     this.#upgrades = listener
