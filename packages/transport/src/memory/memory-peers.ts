@@ -10,7 +10,7 @@ import {
 import { frameTypes } from '@shoal/wire'
 import { Turn } from '../exchange/turn.ts'
 import type { AnswerSink, IncomingQuestion, PeerStatus, Peers, Question } from '../peers.ts'
-import type { End, Pair } from './pair.ts'
+import type { End, Pair, PairedNode } from './pair.ts'
 
 const DRAIN_SWEEP = millis(5)
 
@@ -22,7 +22,7 @@ export interface NodeHost {
 }
 
 /** The Peers port of one node of a memory network. */
-export class MemoryPeers implements Peers {
+export class MemoryPeers implements Peers, PairedNode {
   readonly self: NodeId
   readonly #host: NodeHost
   readonly #env: Env
@@ -121,7 +121,6 @@ export class MemoryPeers implements Peers {
     this.#env.nextTurn(() => pair.fall(reason))
   }
 
-  /** Something may become overdue. */
   busy(): void {
     if (this.#phase === 'stopped') return
     this.#sweepTimer ??= this.#env.clock.after(limits.peerSweep, () => this.#sweep())

@@ -1,8 +1,8 @@
 import { type Env, limits, type Millis, type NodeId, type Timer } from '@shoal/kernel'
 import { frameTypes } from '@shoal/wire'
 import { Exchange } from '../exchange/exchange.ts'
+import type { IncomingQuestion } from '../peers.ts'
 import { Direction, type Faults } from './direction.ts'
-import type { MemoryPeers } from './memory-peers.ts'
 
 /** One end of the channel between two nodes. */
 export interface End {
@@ -16,11 +16,23 @@ export interface End {
   readonly outbox: Direction
 }
 
+/** What a pair needs of the nodes at its ends. */
+export interface PairedNode {
+  readonly isRunning: boolean
+  now(): Millis
+  handle(question: IncomingQuestion): void
+  changed(peer: NodeId, up: boolean): void
+  /** Something may become overdue. */
+  busy(): void
+  /** Lets the pair fall when this turn is over. */
+  endLater(pair: Pair, reason: string): void
+}
+
 export interface PairHost {
   readonly env: Env
   faults(from: NodeId, to: NodeId): Faults
   /** The live node of this id. */
-  nodeOf(id: NodeId): MemoryPeers | undefined
+  nodeOf(id: NodeId): PairedNode | undefined
   isPaused(id: NodeId): boolean
 }
 
