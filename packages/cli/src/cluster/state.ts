@@ -1,0 +1,105 @@
+/** What the routes that show state answer with, as far as commands read it. */
+import type { Client } from '@shoal/client'
+import { ShoalError } from '@shoal/kernel'
+
+export interface Member {
+  readonly id: string
+  readonly url: string
+  readonly zone?: string
+  readonly host?: string
+  readonly weight: number
+}
+
+export interface RingState {
+  readonly epoch: number
+  readonly partitions: number
+  readonly replicas: number
+  readonly members: readonly Member[]
+  /** For each partition the ids of the nodes that hold it, the first primary first. */
+  readonly table: readonly (readonly string[])[]
+}
+
+export interface HealthState {
+  readonly status: 'healthy' | 'degraded' | 'unavailable'
+  /** One sentence that begins with the status. */
+  readonly verdict: string
+  readonly nodesUp: number
+  readonly nodesTotal: number
+  readonly warnings: readonly string[]
+}
+
+export interface ClusterState {
+  readonly id: string
+  /** The node that answered. */
+  readonly node: string
+  readonly version: string
+  readonly epoch: number
+  readonly partitions: number
+  readonly replicas: number
+  readonly nodes: number
+  readonly health: HealthState
+}
+
+export interface NodeState {
+  readonly id: string
+  readonly url: string
+  /** `up`, `down`, `draining` or `unknown`, as the node asked sees it. */
+  readonly state: string
+  readonly version: string
+  readonly uptimeMs: number
+  /** Share of the capacity in use. */
+  readonly load: number
+}
+
+export interface Holder {
+  readonly node: string
+  readonly role: string
+  readonly etag: string
+  readonly dots: readonly string[]
+  readonly state: string
+}
+
+export interface Explanation {
+  readonly token: string
+  readonly partition: number
+  readonly preferenceList: readonly string[]
+  readonly fallbacks: readonly string[]
+  readonly holders: readonly Holder[]
+  readonly hintsOwed: number
+}
+
+export const readCluster = (client: Client): Promise<ClusterState> =>
+  read(client, '/v1/cluster', ['id', 'node', 'health'])
+
+export const readRing = (client: Client): Promise<RingState> =>
+  read(client, '/v1/ring', ['epoch', 'members', 'table'])
+
+export const readNodes = (client: Client): Promise<readonly NodeState[]> =>
+  read(client, '/v1/nodes', ['length'])
+
+export const readExplanation = (
+  client: Client,
+  bucket: string,
+  key: string,
+): Promise<Explanation> =>
+  read(client, `/v1/explain/${segment(bucket)}/${segment(key)}`, ['token', 'holders'])
+
+/**
+ * One percent-encoded part of a path; dots too, so that nothing on the way takes it for a folder.
+ */
+const segment = (part: string): string => encodeURIComponent(part).replaceAll('.', '%2E')
+
+/** @param members  without which the answer is not the one expected */
+async function read<T>(client: Client, path: string, members: readonly string[]): Promise<T> {
+  const { body } = await client.api('GET', path)
+  if (typeof body === 'object' && body !== null && members.every((name) => name in body)) {
+    return body as T
+  }
+  throw new ShoalError(
+    'SHOAL_CLIENT_RESPONSE_INVALID',
+    `the answer to ${path} is not one of Shoal`,
+    {
+      outcome: 'not-applied',
+    },
+  )
+}

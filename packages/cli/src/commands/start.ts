@@ -1,0 +1,58 @@
+/** `shoal start`: one node, for as long as it runs. */
+import type { ReadyMessage } from '../dev/node-process.ts'
+import { type ExitCode, exitCodes } from '../exit-codes.ts'
+import { reportFailure } from '../failure.ts'
+import { createLog, type NodeLog } from '../node/log.ts'
+import { readNodeOptions, type StartOptions } from '../node/node-options.ts'
+import { stopSignals } from '../stop-signals.ts'
+import type { Io } from '../terminal.ts'
+
+export async function start(io: Io, options: StartOptions): Promise<ExitCode> {
+  const { settings, log: format } = readNodeOptions(options, io.environment)
+  const signals = stopSignals(() => process.exit(exitCodes.interrupted))
+  const orphaned = whenOrphaned()
+  const log = createLog(io.out, format)
+  const onFatal = (error: Error): never => endNow(io, error, format === 'json')
+  const [{ startNode }, { ownsException }] = await Promise.all([
+    import('@shoal/node'),
+    import('@shoal/storage'),
+  ])
+  process.on('uncaughtException', (error) => {
+    // Read errors of the store surface here on their way to whoever asked.
+    if (!ownsException(error)) onFatal(error)
+  })
+  const node = await startNode(settings, { log, onFatal })
+  announce(io, log, { url: node.url, asJson: format === 'json' })
+  await Promise.race([signals.asked, orphaned])
+  log.info({}, 'stopping')
+  await node.stop()
+  log.info({}, 'stopped')
+  signals.release()
+  return exitCodes.done
+}
+
+/** Settles when the process that started this one by `shoal dev` is gone. */
+function whenOrphaned(): Promise<void> {
+  const gone = new Promise<void>((resolve) => process.once('disconnect', resolve))
+  // To listen is no reason to stay.
+  process.channel?.unref()
+  return gone
+}
+
+/** One line for whoever waits for it, and a message for the parent that asked for one. */
+function announce(
+  { out }: Io,
+  log: NodeLog,
+  { url, asJson }: { url: string; asJson: boolean },
+): void {
+  if (asJson) log.info({ url }, 'ready')
+  else out.line(`ready ${url}`)
+  process.send?.({ kind: 'ready', url } satisfies ReadyMessage)
+}
+
+/**
+ * The state of this process can no longer be trusted: it says why, and nothing more happens in it.
+ */
+function endNow({ err }: Io, error: Error, asJson: boolean): never {
+  process.exit(reportFailure(error, err, asJson))
+}

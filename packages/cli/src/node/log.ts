@@ -1,0 +1,59 @@
+/** Lines of a running node: for people by default, JSON for machines. */
+import type { Output } from '../terminal.ts'
+
+export type LogFormat = 'text' | 'json'
+export type Level = 'info' | 'warn' | 'error'
+
+export interface NodeLog {
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+export function createLog(out: Output, format: LogFormat): NodeLog {
+  const write = (level: Level, details: object, message: string): void =>
+    out.line(
+      format === 'json'
+        ? jsonLine(new Date(), level, message, details)
+        : textLine(new Date(), level, message, details, out.paint),
+    )
+  return {
+    info: (details, message) => write('info', details, message),
+    warn: (details, message) => write('warn', details, message),
+    error: (details, message) => write('error', details, message),
+  }
+}
+
+export const jsonLine = (time: Date, level: Level, message: string, details: object): string =>
+  JSON.stringify({ time: time.toISOString(), level, msg: message, ...withPlainErrors(details) })
+
+/** An `Error` has no members of its own that JSON would show. */
+const withPlainErrors = (details: object): object =>
+  Object.fromEntries(
+    Object.entries(details).map(([name, value]) => [
+      name,
+      value instanceof Error ? { message: value.message, stack: value.stack } : value,
+    ]),
+  )
+
+/** `10:20:30.123 warn  peers: refused  peer=n2 reason="wrong secret"` */
+export function textLine(
+  time: Date,
+  level: Level,
+  message: string,
+  details: object,
+  paint: Pick<Output['paint'], 'dim' | 'yellow' | 'red'>,
+): string {
+  const shade = { info: paint.dim, warn: paint.yellow, error: paint.red }[level]
+  const parts = Object.entries(details)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${wordOf(value)}`)
+  const clock = paint.dim(time.toISOString().slice(11, 23))
+  return [`${clock} ${shade(level.padEnd(5))} ${message}`, ...parts].join('  ')
+}
+
+function wordOf(value: unknown): string {
+  if (value instanceof Error) return JSON.stringify(value.message)
+  if (typeof value === 'string' && /^[\w./:@+-]+$/.test(value)) return value
+  return JSON.stringify(value) ?? String(value)
+}

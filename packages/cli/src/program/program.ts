@@ -1,0 +1,56 @@
+import { Command } from 'commander'
+import type { ExitCode } from '../exit-codes.ts'
+import type { Io } from '../terminal.ts'
+import { readVersion } from '../version.ts'
+import { declareDataCommands } from './data-commands.ts'
+import { declareNodeCommands } from './node-commands.ts'
+import { below } from './parts.ts'
+import { declareStateCommands } from './state-commands.ts'
+
+/**
+ * All commands. Printing goes to `io`, and instead of ending the process `ended` is told the exit
+ * code, or a `CommanderError` is thrown.
+ */
+export function makeProgram(io: Io, ended: (code: ExitCode) => void): Command {
+  const program = new Command('shoal')
+    .description('A leaderless, replicated key-value store with quorums per request.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .enablePositionalOptions()
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText(
+      'after',
+      below(
+        'shoal dev                               # three nodes on this machine',
+        'shoal put carts 42 milk',
+        'shoal get carts 42',
+        'shoal status',
+      ),
+    )
+  const quiet = (command: Command): void => {
+    command
+      .exitOverride()
+      .showSuggestionAfterError()
+      .showHelpAfterError(`(${fullName(command)} --help shows what is possible)`)
+      .configureOutput({
+        writeOut: (text) => io.out.line(text.trimEnd()),
+        writeErr: (text) => io.err.line(text.trimEnd()),
+        getOutHasColors: () => io.out.paint.isColorSupported,
+        getErrHasColors: () => io.err.paint.isColorSupported,
+        getOutHelpWidth: () => Math.min(io.out.isTerminal ? io.out.columns : 100, 100),
+        getErrHelpWidth: () => Math.min(io.err.isTerminal ? io.err.columns : 100, 100),
+      })
+      .configureHelp({ sortOptions: false, sortSubcommands: false })
+    for (const each of command.commands) quiet(each)
+  }
+  const shell = { io, ended }
+  declareNodeCommands(program, shell)
+  declareDataCommands(program, shell)
+  declareStateCommands(program, shell)
+  quiet(program)
+  return program
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`
+}

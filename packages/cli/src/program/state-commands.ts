@@ -1,0 +1,81 @@
+import { limits } from '@shoal/kernel'
+import type { Command } from 'commander'
+import { below, does, prose, type Shell, share, wholeNumber, withCluster } from './parts.ts'
+
+/** `status`, `explain`, `ring`, `bench`. */
+export function declareStateCommands(program: Command, shell: Shell): void {
+  declareStatus(program, shell)
+  declareExplain(program, shell)
+  declareRing(program, shell)
+  declareBench(program, shell)
+}
+
+function declareStatus(program: Command, shell: Shell): void {
+  const command = withCluster(program.command('status').summary('how the cluster is'))
+    .option('--watch [seconds]', 'again and again', wholeNumber(1, 3_600))
+    .description(
+      prose(`
+      One screen: the verdict first, then the nodes, the balance, and warnings, each
+      with what to do. Exit code 3 if no node answers or quorum is lost for some keys.
+      `),
+    )
+    .addHelpText(
+      'after',
+      below('shoal status', 'shoal status --watch', 'shoal status --json | jq .verdict'),
+    )
+  does(command, shell, async () => (await import('../commands/status.ts')).status)
+}
+
+function declareExplain(program: Command, shell: Shell): void {
+  const command = withCluster(
+    program
+      .command('explain')
+      .summary('where a key lives and who holds what of it')
+      .argument('<bucket>')
+      .argument('<key>'),
+  )
+    .description(
+      prose(`
+      Shows the place of a key on the ring, the nodes that should hold it, best first,
+      and what each of them holds right now.
+      `),
+    )
+    .addHelpText('after', below('shoal explain carts 42'))
+  does(command, shell, async () => (await import('../commands/explain.ts')).explain)
+}
+
+function declareRing(program: Command, shell: Shell): void {
+  const command = withCluster(program.command('ring').summary('who holds how much'))
+    .option('--table', 'show the nodes of every partition')
+    .description('Shows how many partitions each node holds, and how close that is to its share.')
+    .addHelpText('after', below('shoal ring', 'shoal ring --table'))
+  does(command, shell, async () => (await import('../commands/ring.ts')).ring)
+}
+
+function declareBench(program: Command, shell: Shell): void {
+  const command = withCluster(program.command('bench').summary('a quick load'))
+    .option('--seconds <n>', 'how long', wholeNumber(1, 3_600), 10)
+    .option(
+      '--connections <n>',
+      'requests under way at a time',
+      wholeNumber(1, limits.clientConnectionsMax),
+      32,
+    )
+    .option('--value-bytes <n>', 'size of values', wholeNumber(0, limits.valueBytesMax), 1_024)
+    .option('--read-ratio <share>', 'share of reads, 0 to 1', share, 0.5)
+    .option('--keys <n>', 'number of keys', wholeNumber(1, 100_000_000), 10_000)
+    .option('--bucket <name>', 'where they are written', 'shoal-bench')
+    .option('--consistency <level>', 'as in get and put')
+    .description(
+      prose(`
+      Reads and writes random keys as fast as the cluster answers, and prints
+      throughput, latencies and errors. What it writes expires after an hour. It shares
+      the machine with whatever else runs there: compare runs, do not quote them.
+      `),
+    )
+    .addHelpText(
+      'after',
+      below('shoal bench', 'shoal bench --seconds 60 --connections 64 --read-ratio 0.9'),
+    )
+  does(command, shell, async () => (await import('../commands/bench.ts')).bench)
+}

@@ -1,0 +1,40 @@
+/** Signals that ask a process to stop: the first in good order, a second at once. */
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * One Ctrl-C may arrive twice: from the terminal, and passed on by npm or another parent. Only a
+ * signal later than this is a second one.
+ */
+const SAME_WISH_MS = 500
+
+export interface StopSignals {
+  /** Settles at the first signal. */
+  readonly asked: Promise<void>
+  /** Back to what the process does by itself. */
+  release(): void
+}
+
+/** @param insist  called once, at the second signal */
+export function stopSignals(insist: () => void): StopSignals {
+  let first: number | undefined
+  let ask: () => void = () => {}
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve
+  })
+  const hear = (): void => {
+    const now = performance.now()
+    if (first === undefined) {
+      first = now
+      ask()
+    } else if (now - first > SAME_WISH_MS) {
+      release()
+      insist()
+    }
+  }
+  const release = (): void => {
+    for (const signal of signals) process.off(signal, hear)
+  }
+  for (const signal of signals) process.on(signal, hear)
+  return { asked, release }
+}
