@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
-import { createSystemEnv, type Env } from '@shoal/kernel'
+import { createSystemEnv, type Env, type Millis, seconds } from '@shoal/kernel'
 import { answerAsReplica, Replica } from '@shoal/replica'
 import {
   createRing,
@@ -12,7 +12,12 @@ import {
   ringDifference,
 } from '@shoal/ring'
 import { openRocksStore, type Store } from '@shoal/storage'
-import { createPeers, type IncomingQuestion, type NetworkPeers } from '@shoal/transport'
+import {
+  createPeers,
+  type IncomingQuestion,
+  type NetworkPeers,
+  type TransportEvent,
+} from '@shoal/transport'
 import {
   answerKinds,
   encodeRefusal,
@@ -104,7 +109,7 @@ export async function composeNode(
       compare: (theirs) => ringDifference(ring.record, decodeRing(theirs)),
     },
     onFatal,
-    onEvent: (event) => log.info({ ...event }, `peers: ${event.kind}`),
+    onEvent: (event) => logPeerEvent(log, env.clock.elapsed(), event),
   })
   const contexts = createContextCodec({ key: secrets.tokenKey, clusterId })
   const sessions = createSessionCodec({ key: secrets.tokenKey, clusterId }, contexts)
@@ -159,6 +164,15 @@ export async function composeNode(
   })
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter })
   return { env, ring, store, replica, peers, buckets, coordinator, admission, meter, http, state }
+}
+
+/** Nodes of a cluster start one after the other: who is not there yet is no news. */
+const QUIET_START = seconds(5)
+
+function logPeerEvent(log: Log, elapsed: Millis, event: TransportEvent): void {
+  if (event.kind === 'dial-failed' && elapsed < QUIET_START) return
+  const level = event.kind === 'peer-up' ? 'info' : 'warn'
+  log[level]({ ...event }, `peers: ${event.kind}`)
 }
 
 function bucketDefaults({ bucketDefaults: given }: NodeSettings, ring: Ring): BucketProperties {
