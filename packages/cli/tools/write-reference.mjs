@@ -27,7 +27,8 @@ function commandsIn(help) {
 function sections(command) {
   const help = helpOf(command)
   const title = ['shoal', ...command].join(' ')
-  const own = `${'#'.repeat(command.length === 0 ? 2 : 3)} ${title}\n\n\`\`\`text\n${help}\n\`\`\`\n`
+  const marks = '#'.repeat(command.length === 0 ? 2 : 3)
+  const own = `${marks} ${title}\n\n\`\`\`text\n${help}\n\`\`\`\n`
   return [own, ...commandsIn(help).flatMap((name) => sections([...command, name]))]
 }
 

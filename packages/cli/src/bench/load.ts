@@ -1,6 +1,7 @@
 /** Random reads and writes of a fixed set of keys, a fixed number at a time. */
 import { randomFillSync } from 'node:crypto'
 import type { Client, Consistency } from '@shoal/client'
+import { mebibytes } from '@shoal/kernel'
 import type { Tally } from './tally.ts'
 
 export interface LoadSettings {
@@ -14,6 +15,8 @@ export interface LoadSettings {
 
 /** What a load writes is gone after this. */
 const TTL_SECONDS = 3_600
+const FILL_KEYS_MAX = 10_000
+const FILL_BYTES_MAX = mebibytes(64)
 
 export class Load {
   readonly #client: Client
@@ -30,9 +33,19 @@ export class Load {
     this.#value = randomFillSync(new Uint8Array(settings.valueBytes))
   }
 
-  /** One write, to learn whether the cluster is there. Rejects as the client does. */
-  async probe(): Promise<void> {
-    await this.#write(this.#randomKey())
+  /**
+   * Writes the keys once, so that reads find something; of very many or very large values only a
+   * part. Rejects as the client does, so that a cluster that is not there is noticed here.
+   */
+  async fill(): Promise<void> {
+    const { keys, valueBytes, connections } = this.#settings
+    const fitting = Math.floor(FILL_BYTES_MAX / Math.max(1, valueBytes))
+    const wanted = Math.max(1, Math.min(keys, FILL_KEYS_MAX, fitting))
+    let next = 0
+    const work = async (): Promise<void> => {
+      while (next < wanted && !this.#stopped) await this.#write(keyAt(next++))
+    }
+    await Promise.all(Array.from({ length: connections }, work))
   }
 
   /** Until stopped; what is under way then is waited for. */
@@ -78,9 +91,11 @@ export class Load {
   }
 
   #randomKey(): string {
-    return `key-${Math.floor(Math.random() * this.#settings.keys)}`
+    return keyAt(Math.floor(Math.random() * this.#settings.keys))
   }
 }
+
+const keyAt = (index: number): string => `key-${index}`
 
 /** Failures of the cluster are counted; anything else is a bug and ends the load. */
 function codeOf(error: unknown): string {

@@ -28,7 +28,7 @@ export async function bench(io: Io, options: Options): Promise<ExitCode> {
       await client.ready()
       const tally = new Tally()
       const load = new Load(client, { ...options, consistency }, tally)
-      await load.probe()
+      await load.fill()
       return measure(io.err, { load, tally, seconds: options.seconds })
     },
     // What the cluster answers is to be seen, not what a patient client makes of it.

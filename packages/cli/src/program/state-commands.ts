@@ -47,7 +47,12 @@ function declareExplain(program: Command, shell: Shell): void {
 function declareRing(program: Command, shell: Shell): void {
   const command = withCluster(program.command('ring').summary('who holds how much'))
     .option('--table', 'show the nodes of every partition')
-    .description('Shows how many partitions each node holds, and how close that is to its share.')
+    .description(
+      prose(`
+      Shows of how many partitions each node holds a copy, how close that is to its share, and
+      of how many it is asked first.
+      `),
+    )
     .addHelpText('after', below('shoal ring', 'shoal ring --table'))
   does(command, shell, async () => (await import('../commands/ring.ts')).ring)
 }
@@ -63,7 +68,7 @@ function declareBench(program: Command, shell: Shell): void {
     )
     .option('--value-bytes <n>', 'size of values', wholeNumber(0, limits.valueBytesMax), 1_024)
     .option('--read-ratio <share>', 'share of reads, 0 to 1', share, 0.5)
-    .option('--keys <n>', 'number of keys', wholeNumber(1, 100_000_000), 10_000)
+    .option('--keys <n>', 'number of keys', wholeNumber(1, 100_000_000), 1_000)
     .option('--bucket <name>', 'where they are written', 'shoal-bench')
     .option('--consistency <level>', 'as in get and put')
     .description(
