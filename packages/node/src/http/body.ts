@@ -50,7 +50,10 @@ export function collectBody(exchange: Exchange, rules: BodyRules, done: Done): v
 function takeArrived(exchange: Exchange, rules: BodyRules, done: Done): void {
   const { request } = exchange
   if (!request.complete && request.readableLength !== statedLength(request)) {
-    return void new Collector(exchange, rules, done)
+    const { failure } = connectionOf(request.socket)
+    const collector = new Collector(exchange, rules, done)
+    if (failure !== undefined) collector.fail(failure)
+    return
   }
   const body: Buffer = request.read() ?? noBody
   if (body.length > rules.bytesMax) return done(exchange, tooLarge(rules, body.length))
@@ -137,6 +140,7 @@ class Collector {
   #finish(result: Buffer | ShoalError): void {
     if (this.#over) return
     this.#leave()
+    this.#exchange.closing = result instanceof ShoalError
     this.#done(this.#exchange, result)
   }
 

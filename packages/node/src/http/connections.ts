@@ -20,8 +20,8 @@ export class Connection {
   last: ServerResponse | undefined
   /** The body being received, told when the connection fails. */
   body: { fail(error: ShoalError): void } | undefined
-  /** Not HTTP, or too slow: everything that still comes is ignored. */
-  failed = false
+  /** Not HTTP, cut off or too slow: everything that still comes is ignored. */
+  failure: ShoalError | undefined
   /** Set while the connection is one too many. */
   surplus: Timer | undefined
   /** It became a peer's channel, which ends in its own time. */
@@ -115,8 +115,9 @@ export class Connections {
   }
 
   #refuseUnasked(socket: Socket): void {
-    connectionOf(socket).failed = true
-    closeWith(socket, rawProblem(this.refusal()), { env: this.#env, lingerMs: LAST_WORDS_MS })
+    const failure = this.refusal()
+    connectionOf(socket).failure = failure
+    closeWith(socket, rawProblem(failure), { env: this.#env, lingerMs: LAST_WORDS_MS })
   }
 }
 

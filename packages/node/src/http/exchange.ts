@@ -14,6 +14,8 @@ export class Exchange {
   readonly id: string
   readonly #operation: number
   readonly #startedAt: number
+  /** The connection cannot go on after this answer. */
+  closing = false
   #bodyBytes = 0
   #settled = false
 
@@ -158,10 +160,12 @@ export class Exchange {
   }
 
   #mustClose(): boolean {
+    const { failure, surplus } = connectionOf(this.request.socket)
     return (
+      this.closing ||
       this.services.drain !== 'none' ||
-      connectionOf(this.request.socket).failed ||
-      connectionOf(this.request.socket).surplus !== undefined ||
+      failure !== undefined ||
+      surplus !== undefined ||
       this.#unreadBytes() > this.services.limits.lingerBytesMax
     )
   }
@@ -169,7 +173,7 @@ export class Exchange {
   /** Bytes of the body that may still come. A short rest is read by Node and the connection goes on. */
   #unreadBytes(): number {
     const { request } = this
-    if (request.complete) return 0
+    if (request.complete || request.socket.readableEnded) return 0
     const { headers } = request
     if (headers.expect !== undefined || headers['transfer-encoding'] !== undefined)
       return Number.POSITIVE_INFINITY
@@ -199,6 +203,7 @@ export class Exchange {
     })
     request.once('close', stop)
     request.once('end', stop)
+    request.socket.once('end', stop)
     request.resume()
   }
 

@@ -62,11 +62,12 @@ export class NodeServer {
     if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
       return void socket.destroy()
     }
-    if (connection.failed) return
-    connection.failed = true
+    // The parser repeats itself with every byte that comes.
+    if (connection.failure !== undefined) return
     const { env, metrics, limits: bounds } = this.#services
     metrics.malformed++
     const failure = parserFailure(error, bounds.headersTimeoutMs)
+    connection.failure = failure
     if (connection.body !== undefined) return connection.body.fail(failure)
     const { last } = connection
     if (last !== undefined && !last.writableFinished) {
@@ -80,12 +81,12 @@ export class NodeServer {
 
   readonly #take = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connectionOf(request.socket)
-    if (connection.failed) return
+    if (connection.failure !== undefined) return
     connection.last = response
     const url = request.url ?? ''
     if (url.charCodeAt(0) !== SLASH) request.url = originForm(url)
     const failure =
-      connection.surplus !== undefined ? this.#connections.refusal() : hostFault(request)
+      connection.surplus !== undefined ? this.#connections.refusal() : framingFault(request)
     if (failure === undefined) return this.#handler(request, response)
     new Exchange(this.#services, { request, response, operation: 'other' }).fail(failure)
   }
@@ -147,6 +148,18 @@ const isPeer = ({ headers }: IncomingMessage): boolean =>
 function originForm(url: string): string {
   const path = url.replace(/^https?:\/\/[^/?#]*/i, '')
   return path.startsWith('/') || path === '*' ? path : `/${path}`
+}
+
+/** What the parser lets through and we cannot serve. */
+function framingFault(request: IncomingMessage): ShoalError | undefined {
+  if (request.httpVersionMajor !== 1) {
+    return new ShoalError('SHOAL_REQUEST_INVALID', 'the request line names no HTTP/1 version')
+  }
+  const coding = request.headers['transfer-encoding']
+  if (coding === undefined || coding.toLowerCase() === 'chunked') return hostFault(request)
+  const message = 'only chunked is known'
+  const place = { field: 'Transfer-Encoding', offset: 0, message }
+  return fieldError('SHOAL_HEADER_INVALID', place, { got: coding })
 }
 
 const hostText = /^[^\s,/?#@]*$/

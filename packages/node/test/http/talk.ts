@@ -143,7 +143,7 @@ function parseAnswer(
   const status = Number(first.split(' ')[1])
   const from = headEnd + 4
   const stated = headers['content-length']
-  const bodyless = head || status === 204 || status === 304
+  const bodyless = head || status < 200 || status === 204 || status === 304
   const end = bodyless ? from : from + Number(stated ?? 0)
   if (!bodyless && stated === undefined && !ended) return undefined
   const stop = !bodyless && stated === undefined ? bytes.length : end

@@ -79,6 +79,7 @@ class PieceReader {
   async #wait(): Promise<void> {
     const { request, services } = this.#exchange
     const connection = connectionOf(request.socket)
+    if (connection.failure !== undefined) return this.fail(connection.failure)
     connection.body = this
     services.slowBodies.watch(this)
     await new Promise<void>((wake) => {
