@@ -85,12 +85,9 @@ async function oneStore(
     ...(settings.rotationRule === undefined ? {} : { rotationRule: settings.rotationRule }),
     synced: (files, named) => platter.synced(files, named),
   })
-  const writer = new Writer(store, random)
+  const writer = new Writer(store, platter, random)
   for (let cut = 0; cut < CUTS_FOR_EACH_STORE && result.cuts < settings.cuts; cut++) {
-    for (let batches = 1 + random.below(120); batches > 0; batches--) {
-      await writer.step()
-      platter.look()
-    }
+    for (let batches = 1 + random.below(120); batches > 0; batches--) await writer.step()
     const acknowledged = writer.acknowledged
     const copy = mkdtempSync(join(folder, 'cut-'))
     platter.cut(copy, random)
@@ -111,13 +108,15 @@ async function oneStore(
 /** Writes numbered batches and lets syncs, several at a time, run behind. */
 class Writer {
   readonly #store: Store
+  readonly #platter: Platter
   readonly #random: Random
   readonly #syncs = new Set<Promise<void>>()
   written = 0
   acknowledged = 0
 
-  constructor(store: Store, random: Random) {
+  constructor(store: Store, platter: Platter, random: Random) {
     this.#store = store
+    this.#platter = platter
     this.#random = random
   }
 
@@ -128,7 +127,7 @@ class Writer {
       batch.put('rows', key, Buffer.alloc(200 + this.#random.below(2_000), number & 0xff))
       batch.put('versions', key, Buffer.alloc(60, index))
     }
-    this.#store.write(batch)
+    this.#platter.around(() => this.#store.write(batch))
     if (this.#random.below(3) > 0) {
       const sync = this.#store.sync().then(() => {
         this.acknowledged = Math.max(this.acknowledged, number)
@@ -150,7 +149,7 @@ class Platter {
   readonly #directory: string
   readonly #durable = new Map<string, number>()
   readonly #named = new Set<string>()
-  /** Full logs, with the state of the manifest when they were first seen to be full. */
+  /** Full logs, with the state of the manifest shortly before they were full. */
   readonly #full = new Map<string, string>()
   #live = ''
   rotations = 0
@@ -166,12 +165,14 @@ class Platter {
     }
   }
 
-  /** To be called after every batch. */
-  look(): void {
+  /** Notes which logs a write leaves full, with the manifest as it was before that write. */
+  around(write: () => void): void {
+    const manifest = this.#manifest()
+    write()
     const live = logsOf(readdirSync(this.#directory)).at(-1) as string
     if (this.#live === live) return
     if (this.#live !== '') {
-      this.#full.set(this.#live, this.#manifest())
+      this.#full.set(this.#live, manifest)
       this.rotations++
     }
     this.#live = live
