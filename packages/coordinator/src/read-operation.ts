@@ -151,9 +151,21 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
 
   /** The last answer is late: ask one more (Q2). */
   slow(): void {
-    if (this.#state.kind !== 'gathering' || !this.#desk.speeds.mayHedge()) return
+    if (this.#state.kind !== 'gathering') return
+    this.#noteLate()
+    if (!this.#desk.speeds.mayHedge()) return
     this.#plan.progress.mark(this.#desk.self, 'hedged')
     this.#feed({ kind: 'slow' })
+  }
+
+  /** Reads that begin from now on ask others first, whether this one may be hedged or not. */
+  #noteLate(): void {
+    const { asked, answered, failed } = this.#state
+    const { progress, self } = this.#plan
+    for (const candidate of indices(asked & ~answered & ~failed)) {
+      const node = progress.nodes[candidate]
+      if (candidate !== self && node) this.#desk.speeds.failed(node)
+    }
   }
 
   #gathered(candidate: number, known: KnownRow | undefined): void {

@@ -20,8 +20,13 @@ export class Speeds {
     this.#p95 = Math.max(MIN_MS, took > this.#p95 ? this.#p95 + step * 19 : this.#p95 - step)
   }
 
+  /**
+   * It failed, or owes an answer for longer than most take: others are asked first for a while. A
+   * frozen peer says nothing for seconds, and every read would wait for it that ranks it by what it
+   * answered before.
+   */
   failed(node: NodeId): void {
-    this.#byNode.set(node, Math.max(this.of(node), MIN_MS) * 2)
+    this.#byNode.set(node, Math.min(SLOWEST_MS, Math.max(this.of(node), MIN_MS) * 2))
   }
 
   /** How long to wait for an answer before another replica is asked. */
@@ -31,6 +36,12 @@ export class Speeds {
 
   began(): void {
     this.#reads++
+    if (this.#reads % FORGIVE_EVERY === 0) this.#forgive()
+  }
+
+  /** Who is asked last is not asked, so its mean would stay what it was when it was slow. */
+  #forgive(): void {
+    for (const [node, mean] of this.#byNode) this.#byNode.set(node, mean * FORGIVEN)
   }
 
   /** Whether one more hedge stays within 5 % of the reads (O4). */
@@ -50,3 +61,7 @@ const MIN_MS = 1
 const WEIGHT = 0.1
 const STEP = 0.002
 const HEDGE_SHARE = 0.05
+const SLOWEST_MS = 1_000
+/** From the slowest to a usual mean in about 4,000 reads. */
+const FORGIVE_EVERY = 64
+const FORGIVEN = 0.9

@@ -1,6 +1,8 @@
 import {
+  emptyClock,
   etagOf,
   HEADER_BYTES,
+  indexOfRequest,
   joinIntoSession,
   liveAt,
   matchesEtag,
@@ -30,6 +32,8 @@ interface Prepared {
   readonly consistency: EffectiveConsistency
   readonly session: Session | undefined
   readonly context: Buffer | undefined
+  /** Undefined when the client named no request (V10). */
+  readonly requestHash: Buffer | undefined
   readonly deadline: Millis
   readonly progress: Progress
   readonly done: (result: WriteAnswer | ShoalError, progress: Progress) => void
@@ -56,6 +60,7 @@ export function writeKey(
         ? undefined
         : desk.sessions.decode(request.session, { rowToken, name }),
     context: request.context === '' ? undefined : desk.contexts.decode(request.context, name).clock,
+    requestHash: request.idempotencyKey === '' ? undefined : hashRequest(request, rowKey),
     deadline: millis(desk.env.clock.elapsed() + request.timeout),
     progress: new Progress(desk.env, nodes, request.explain),
     done,
@@ -64,7 +69,7 @@ export function writeKey(
   demandReach(prepared)
   desk.figures.writes++
   if (request.precondition) checkThenPut(prepared, request.precondition)
-  else put(prepared, prepared.context, undefined)
+  else put(prepared, { context: prepared.context })
 }
 
 /** V7 and D1: buckets in which a write must say what it replaces. */
@@ -116,14 +121,23 @@ function checkThenPut(prepared: Prepared, precondition: Precondition): void {
         new ShoalError(result.code, result.message, { ...result.details, outcome: 'not-applied' }),
       )
     }
-    const { etag } = describeState(desk, place, result.known)
+    const { known } = result
+    if (isRepeated(prepared, known)) return put(prepared, { context: prepared.context })
+    const { etag } = describeState(desk, place, known)
     const failed = failedPrecondition(precondition, etag)
-    if (failed) return finish(prepared, preconditionFailed(prepared, failed, etag, result.known))
-    // What was checked is what the write replaces: a writer in between becomes a sibling, not a
-    // loss.
-    const seen = result.known ? versionClock(result.known.version) : undefined
-    put(prepared, prepared.context ?? seen, 'checked')
+    if (failed) return finish(prepared, preconditionFailed(prepared, failed, etag, known))
+    // What was checked is what the write replaces: a writer elsewhere becomes a sibling, not a loss;
+    // one through this node in between makes the write fail.
+    const checked = known ? versionClock(known.version) : emptyClock
+    put(prepared, { context: prepared.context ?? (known && checked), checked })
   })
+}
+
+/** A retry must not fail on what its own first try did (V10). */
+function isRepeated({ desk, requestHash }: Prepared, known: KnownRow | undefined): boolean {
+  if (!requestHash) return false
+  if (desk.replica.remembers(requestHash)) return true
+  return known !== undefined && indexOfRequest(known.version, requestHash, 0) >= 0
 }
 
 function failedPrecondition(precondition: Precondition, etag: string): string | undefined {
@@ -151,12 +165,16 @@ function preconditionFailed(
   )
 }
 
-function put(
-  prepared: Prepared,
-  context: Buffer | undefined,
-  precondition: 'checked' | undefined,
-  mayHeal = true,
-): void {
+interface PutBasis {
+  /** What the write replaces; undefined for a blind one. */
+  readonly context: Buffer | undefined
+  /** The clock a precondition was checked against. */
+  readonly checked?: Buffer
+  /** The own copy was found damaged once and repaired. */
+  readonly healed?: boolean
+}
+
+function put(prepared: Prepared, basis: PutBasis): void {
   const { desk, place, request, consistency, session, progress } = prepared
   const { bucket, rowKey } = place
   const operation = new WriteOperation(
@@ -168,13 +186,14 @@ function put(
         body: request.body,
         contentType: request.contentType,
         contentEncoding: request.contentEncoding,
-        context,
+        context: basis.context,
+        checked: basis.checked,
         seen: session && sessionClockFor(session, rowKey.subarray(0, 8)),
         // A bucket that rejects blind writes lets a checked creation in; it replaces nothing
         // unseen.
         blind: bucket.blindWrites === 'overwrite' ? 'overwrite' : 'sibling',
         expiry: expiryOf(prepared),
-        request: request.idempotencyKey === '' ? undefined : requestHash(request, rowKey),
+        request: prepared.requestHash,
         siblingsMax: bucket.maxSiblings,
       },
       consistency,
@@ -185,10 +204,9 @@ function put(
     },
     (result) => {
       if (result instanceof ShoalError) return finish(prepared, result)
-      if (!('refused' in result))
-        return finish(prepared, describeWrite(prepared, result, precondition))
-      if (result.refused === 'SHOAL_ROW_DAMAGED' && mayHeal) {
-        return healThen(prepared, () => put(prepared, context, precondition, false))
+      if (!('refused' in result)) return finish(prepared, describeWrite(prepared, result, basis))
+      if (result.refused === 'SHOAL_ROW_DAMAGED' && !basis.healed) {
+        return healThen(prepared, () => put(prepared, { ...basis, healed: true }))
       }
       finish(prepared, refusalOf(prepared, result))
     },
@@ -234,7 +252,7 @@ function expiryOf({ desk, place, request }: Prepared): number {
   return Math.round(desk.env.clock.wall()) + ttl * 1_000
 }
 
-function requestHash({ idempotencyKey }: WriteRequest, rowKey: Buffer): Buffer {
+function hashRequest({ idempotencyKey }: WriteRequest, rowKey: Buffer): Buffer {
   const hash = Buffer.allocUnsafe(8)
   hash.writeBigUInt64BE(hash64(Buffer.from(idempotencyKey, 'latin1'), rowKey.readBigUInt64BE(0)))
   return hash
@@ -243,7 +261,7 @@ function requestHash({ idempotencyKey }: WriteRequest, rowKey: Buffer): Buffer {
 function describeWrite(
   prepared: Prepared,
   { written, receipt }: WriteResult,
-  precondition: 'checked' | undefined,
+  { checked }: PutBasis,
 ): WriteAnswer {
   const { desk, place, session, consistency } = prepared
   const { version, context } = written
@@ -258,7 +276,7 @@ function describeWrite(
     context: desk.contexts.encode(context, rowKeyName(place.rowKey)),
     session: session ? desk.sessions.encode(joinIntoSession(session, rowToken, context)) : '',
     consistency,
-    receipt: precondition ? { ...receipt, precondition } : receipt,
+    receipt: checked ? { ...receipt, precondition: 'checked' } : receipt,
     etag: etagOf(version, now),
     modified: modifiedOfDot(version, written.actor, written.counter),
     siblings,
@@ -297,6 +315,13 @@ function refusalOf(
         },
       )
     }
+    case 'SHOAL_PRECONDITION_FAILED':
+      desk.figures.preconditionsFailed++
+      return new ShoalError(
+        refused,
+        'Another write came between the check and this one.',
+        notApplied,
+      )
     case 'SHOAL_IDEMPOTENCY_KEY_REUSED':
       return new ShoalError(
         refused,

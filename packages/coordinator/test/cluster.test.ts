@@ -316,3 +316,28 @@ t.test('a trace tells what every replica did', async (t) => {
   t.match(trace, { node: 'n1', operation: 'put', bucket: 'b', key: 'k' })
   t.ok((trace?.events.length ?? 0) >= 3)
 })
+
+t.test('of two checked writes that race through one node one is refused', async (t) => {
+  const cluster = await TestCluster.start(3)
+  const { etag } = succeeded(await cluster.put('n1', 'k', 'base', { level: 'all' }))
+  const precondition = { ifMatch: [etag] }
+  const results = await Promise.all([
+    cluster.put('n1', 'k', 'left', { precondition }),
+    cluster.put('n1', 'k', 'right', { precondition }),
+  ])
+  const codes = results.map((result) => (result instanceof Error ? result.code : 'done')).sort()
+  t.same(codes, ['SHOAL_PRECONDITION_FAILED', 'done'])
+  t.equal(succeeded(await cluster.get('n2', 'k')).values.length, 1)
+})
+
+t.test('a retried conditional write does not fail on its own first try (V10)', async (t) => {
+  const cluster = await TestCluster.start(3)
+  const create = {
+    precondition: { ifNoneMatch: ['*'] },
+    idempotencyKey: 'r-1',
+    level: 'all',
+  } as const
+  const first = succeeded(await cluster.put('n1', 'k', 'v', create))
+  t.equal(succeeded(await cluster.put('n1', 'k', 'v', create)).etag, first.etag)
+  t.equal(succeeded(await cluster.put('n2', 'k', 'v', create)).etag, first.etag)
+})

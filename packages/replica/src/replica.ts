@@ -49,6 +49,8 @@ export class Replica {
   readonly #pipeline: Pipeline
   readonly #reads: Reads
   readonly #partitions: number
+  readonly #env: Env
+  readonly #requests: RequestMemory
   /** Whether the last stop was clean, so that actors go on (A2). */
   readonly wasClean: boolean
 
@@ -61,6 +63,8 @@ export class Replica {
     this.#pipeline = new Pipeline(parts)
     this.#reads = new Reads(parts.env, parts.store, parts.cache, () => parts.digests.sequence)
     this.#partitions = parts.partitions
+    this.#env = parts.env
+    this.#requests = parts.requests
     this.wasClean = parts.wasClean
   }
 
@@ -94,6 +98,11 @@ export class Replica {
   /** Coordinates a client write. The caller made sure that this node may: it is a replica (V4). */
   put(operation: PutOperation): void {
     this.#pipeline.submit(operation)
+  }
+
+  /** Whether this node coordinated the request lately (V10). @param request  as in `PutOperation` */
+  remembers(request: Buffer): boolean {
+    return this.#requests.recall(request, this.#env.clock.elapsed()) !== undefined
   }
 
   merge(operation: MergeOperation): void {

@@ -72,6 +72,7 @@ function put(
         contentEncoding: '',
         context: undefined,
         seen: undefined,
+        checked: undefined,
         blind: 'overwrite',
         expiry: 0,
         request: undefined,

@@ -127,6 +127,9 @@ export function applyPut(
   rotateIfBehind(actors, slot.partition, operation.seen)
   const context = operation.context ?? blindContext(slot.version, operation)
 
+  if (operation.checked && countKept(slot.version, operation.checked) > 0) {
+    return { refused: 'SHOAL_PRECONDITION_FAILED' }
+  }
   const kept = countKept(slot.version, context)
   if (kept > 0 && kept >= operation.siblingsMax) {
     return { refused: 'SHOAL_SIBLINGS_FULL', context: versionClock(slot.version ?? emptyClock) }
