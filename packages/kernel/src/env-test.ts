@@ -1,10 +1,13 @@
-import type { Env, Random, Timer } from './env.ts'
+import { type Env, type Random, randomBoundMax, type Timer } from './env.ts'
 import { invariant } from './invariant.ts'
 import type { Millis } from './units.ts'
 
 /** An Env whose time moves only when told, and whose chance is a function of the seed. */
 export interface TestEnv extends Env {
-  /** Moves time forward, running every timer that comes due, in order. */
+  /**
+   * Moves time forward, running every timer that comes due: the earlier first, of equal ones the
+   * one set first. Turns are drained before, between and after.
+   */
   advance(by: Millis): void
   /** Runs what `nextTurn` collected, until nothing is left. */
   drainTurns(): void
@@ -60,6 +63,7 @@ export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): T
       elapsed: () => now as Millis,
       wall: () => (wallStart + now) as Millis,
       after: (delay, wake): Timer => {
+        invariant(!Number.isNaN(delay), 'a delay is a number')
         const timer = { due: now + Math.max(0, delay), order: order++, wake }
         timers.add(timer)
         return { cancel: () => void timers.delete(timer) }
@@ -78,6 +82,7 @@ export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): T
       halted ??= reason
     },
     advance: (by) => {
+      invariant(by >= 0, 'time does not go back', () => ({ by }))
       const until = now + by
       drainTurns()
       for (let timer = nextDue(until); timer; timer = nextDue(until)) {
@@ -86,7 +91,8 @@ export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): T
         timer.wake()
         drainTurns()
       }
-      now = until
+      // What woke may itself have moved time further.
+      now = Math.max(now, until)
     },
     drainTurns,
     get halted() {
@@ -115,8 +121,14 @@ export function createSeededRandom(label: string): Random {
   }
   for (let warmUp = 0; warmUp < 15; warmUp++) next()
   return {
-    below: (bound) =>
-      Math.floor(((next() * 0x1_0000 + (next() & 0xffff)) / 0x1_0000_0000_0000) * bound),
+    below: (bound) => {
+      invariant(
+        Number.isInteger(bound) && bound <= randomBoundMax,
+        'a bound is whole, at most 2^48',
+      )
+      const drawn = next() * 0x1_0000 + (next() & 0xffff)
+      return bound <= 1 ? 0 : Math.floor((drawn / randomBoundMax) * bound)
+    },
     bytes: (count) => Uint8Array.from({ length: count }, () => next() & 0xff),
   }
 }

@@ -29,7 +29,10 @@ export interface Clock {
   elapsed(): Millis
   /** Unix time for showing to people, for stamps and expiry. May jump either way. */
   wall(): Millis
-  /** Calls `wake` once, not before `delay` has passed. Does not keep the process alive. */
+  /**
+   * Calls `wake` once, not before `delay` has passed on this clock, and never within this call.
+   * Does not keep the process alive.
+   */
   after(delay: Millis, wake: () => void): Timer
 }
 
@@ -37,8 +40,15 @@ export interface Timer {
   cancel(): void
 }
 
+/** The largest bound of `Random.below`: beyond it neither form has enough bits to be uniform. */
+export const randomBoundMax = 2 ** 48
+
 export interface Random {
-  /** A uniform whole number, 0 ≤ result < bound ≤ 2^48. */
+  /**
+   * A uniform whole number, 0 ≤ result < bound. A bound of 1 or less leaves no choice and gives 0.
+   *
+   * @param bound  whole, at most 2^48
+   */
   below(bound: number): number
   /** Uniform bytes. Unpredictable in production, a function of the seed in a simulation. */
   bytes(count: number): Uint8Array

@@ -78,7 +78,7 @@ export const errorCatalogue = {
 
   // 500: ours.
   SHOAL_INTERNAL: entry(500, 'A bug in Shoal', 'if-idempotent', 'unknown', 'Report the error id with the log of the node.'),
-  SHOAL_DATA_DAMAGED: entry(500, 'Every reachable copy is damaged', 'after', 'unknown', 'Run shoal doctor on the nodes in `replicas`.'),
+  SHOAL_DATA_DAMAGED: entry(500, 'Every reachable copy is damaged', 'after', 'not-applied', 'Run shoal doctor on the nodes in `replicas`.'),
 
   // 503: nothing was sent.
   SHOAL_QUORUM_UNREACHABLE: entry(503, 'Fewer replicas are reachable than asked for', 'after', 'not-applied', 'Wait, ask for less consistency, or bring the nodes in `replicas` back.'),
@@ -207,11 +207,16 @@ export interface Problem {
   readonly [extra: string]: unknown
 }
 
-/** @param instance  what identifies this occurrence, normally the request id as a URN */
+/**
+ * The document of an error, for `application/problem+json`. What the catalogue says of the code
+ * stands: an `extra` member of the same name is left out.
+ *
+ * @param instance  what identifies this occurrence, normally the request id as a URN
+ */
 export function toProblem(error: ShoalError, instance?: string): Problem {
   const { status, title, retry, hint } = errorCatalogue[error.code]
   const { wanted, got, replicas, errors, extra } = error.details
-  return {
+  const problem = {
     type: `urn:shoal:error:${error.code}`,
     title,
     status,
@@ -225,6 +230,6 @@ export function toProblem(error: ShoalError, instance?: string): Problem {
     ...(got === undefined ? {} : { got }),
     ...(replicas === undefined ? {} : { replicas }),
     ...(errors === undefined ? {} : { errors }),
-    ...extra,
   }
+  return extra === undefined ? problem : { ...problem, ...extra, ...problem }
 }

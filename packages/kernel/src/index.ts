@@ -17,7 +17,8 @@ export {
   toProblem,
 } from './errors.ts'
 export { InvariantViolation, invariant, unreachable } from './invariant.ts'
-export { limits } from './limits.ts'
+export { type LimitRelation, limitRelations } from './limit-relations.ts'
+export { type Limits, limits } from './limits.ts'
 export {
   type Epoch,
   epoch,

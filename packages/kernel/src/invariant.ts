@@ -25,8 +25,16 @@ export function unreachable(value: never): never {
   throw new InvariantViolation(`no case for ${describe(value)}`)
 }
 
+const DESCRIPTION_CHARS_MAX = 2_000
+
+/** Never throws: what broke the rule matters more than how it prints. */
 function describe(value: unknown): string {
-  return JSON.stringify(value, (_key, member) =>
-    typeof member === 'bigint' ? `${member}n` : member,
-  )
+  try {
+    const text = JSON.stringify(value, (_key, member: unknown) =>
+      typeof member === 'bigint' ? `${member}n` : member,
+    )
+    return (text ?? String(value)).slice(0, DESCRIPTION_CHARS_MAX)
+  } catch {
+    return 'a value that cannot be printed'
+  }
 }

@@ -1,41 +1,67 @@
-import { invariant } from './invariant.ts'
 import { kibibytes, mebibytes, millis, minutes, seconds } from './units.ts'
 
 /**
  * Every bound in Shoal, in one place (rule O1). A queue, cache or size without a line here is a
- * bug. The relations between them are asserted below when this module loads.
+ * bug. How they must agree is asserted by `limit-relations.ts` when the package loads.
+ * `docs/limits.md` is generated from this file: one limit on a line, its meaning above it.
  */
 export const limits = {
   // What a client may send.
+  /** Of a bucket's name. */
   bucketNameBytesMax: 128,
+  /** Of a key, decoded. */
   keyBytesMax: 1_024,
+  /** Of one value, unless the configuration says otherwise. */
   valueBytesDefault: mebibytes(1),
+  /** The most that the configuration may allow for one value. */
   valueBytesMax: mebibytes(16),
+  /** Of the content type kept with a value. */
   contentTypeBytesMax: 256,
+  /** Of a causal context. */
   contextTokenBytesMax: kibibytes(8),
+  /** Of a session. The oldest keys leave it first. */
   sessionTokenBytesMax: kibibytes(4),
+  /** Of an idempotency key. */
   idempotencyKeyCharsMax: 128,
+  /** Of all headers of one request together. */
   headerBytesMax: kibibytes(32),
+  /** Of one batch. */
   batchOperationsMax: 1_000,
+  /** Of a batch that comes as one JSON document. */
   batchBodyBytesMax: mebibytes(32),
-  /** Bytes of values that one batch may hold in memory at a time; further operations wait. */
+  /** Of values that one batch may hold in memory at a time; further operations wait. */
   batchBytesInFlightMax: mebibytes(64),
+  /** Operations of one batch that run at a time. */
   batchParallelMax: 64,
+  /** On one page of a listing. */
   listKeysMax: 1_000,
+  /** On one page of a listing, unless asked otherwise. */
   listKeysDefault: 100,
+  /** The shortest deadline a request may ask for. */
   timeoutMin: millis(1),
+  /** The longest deadline a request may ask for. */
   timeoutMax: seconds(60),
+  /** The deadline of a write that asks for none. */
   writeTimeoutDefault: seconds(2),
+  /** The deadline of a read that asks for none. */
   readTimeoutDefault: seconds(5),
+  /** The longest life of a value that expires: ten years. */
   ttlSecondsMax: 10 * 366 * 24 * 3_600,
 
   // Versions.
+  /** Copies of a key: the largest N. */
   replicasMax: 7,
+  /** From here on the siblings of a key are counted as many. */
   siblingsWarn: 10,
+  /** Of one key, unless its bucket says otherwise. Writes beyond are refused. */
   siblingsMaxDefault: 50,
+  /** The most that a bucket may allow. */
   siblingsMax: 50,
+  /** From here on the clock of a key is counted as wide. */
   clockActorsWarn: 100,
+  /** In the clock of one key. */
   clockActorsMax: 4_096,
+  /** Single events above its bases that one clock may hold. */
   clockExtrasMax: 4_096,
   /**
    * A stamp further ahead of the local wall clock is refused from clients, clamped from peers
@@ -44,16 +70,25 @@ export const limits = {
   clockAheadMax: seconds(60),
 
   // Ring.
+  /** Into which a ring may be cut. */
   partitionsMin: 8,
+  /** Into which a ring is cut, unless the configuration says otherwise. */
   partitionsDefault: 256,
+  /** Into which a ring may be cut. */
   partitionsMax: 4_096,
+  /** In one cluster. */
   nodesMax: 1_000,
+  /** Of a node's id. */
   nodeIdCharsMax: 64,
-  /** Of a member's zone and host. */
+  /** Of a member's zone and host, each. */
   memberLabelCharsMax: 64,
+  /** Of a member's URL. */
   memberUrlCharsMax: 512,
+  /** The least weight of a member; an ordinary one has 1. */
   memberWeightMin: 0.1,
+  /** The greatest weight of a member. */
   memberWeightMax: 1_000,
+  /** Of the ring as it is stored and sent. */
   ringRecordBytesMax: mebibytes(1),
   /** Nodes listed as stand-ins for one partition. */
   fallbacksMax: 16,
@@ -64,44 +99,66 @@ export const limits = {
   /** RocksDB's own fixed choice for the rows: two memtables of this size. */
   storeRowsMemtableBytes: mebibytes(64),
   /** For all memtables of the versions; half as much again while flushes lag. */
-  storeVersionsMemtableBytes: mebibytes(16),
+  storeVersionsMemtableBytes: mebibytes(32),
+  /** For all memtables of each smaller column; half as much again while flushes lag. */
   storeSmallMemtableBytes: mebibytes(8),
+  /** Blocks of rows kept in memory. */
   storeRowsCacheBytes: mebibytes(32),
-  storeVersionsCacheBytes: mebibytes(8),
+  /** Blocks of versions kept in memory. */
+  storeVersionsCacheBytes: mebibytes(16),
+  /** Blocks of each smaller column kept in memory. */
   storeSmallCacheBytes: mebibytes(1),
   /** Writes are refused below this much free space, so that a restart can still flush its log. */
   storeFreeBytesMin: mebibytes(512),
+  /** How often free space and RocksDB's own brakes are looked at. */
   storeSample: millis(250),
   /** A batch object that grew beyond this is replaced when cleared, not reused. */
   storeBatchBytesKept: mebibytes(1),
+  /** Read by one step of a scan, unless asked otherwise. */
   scanBytesDefault: mebibytes(1),
 
   // One replica.
+  /** Taken together into one write of the store. */
   groupOperationsMax: 512,
+  /** Taken together into one write of the store; one larger operation goes alone. */
   groupBytesMax: mebibytes(8),
+  /** Waiting for the store. Further ones are refused. */
   pipelineOperationsMax: 16_384,
+  /** Waiting for the store. */
   pipelineBytesMax: mebibytes(128),
+  /** Versions kept in memory, so that most writes read nothing, unless configured otherwise. */
   versionCacheBytesDefault: mebibytes(64),
+  /** Idempotency keys remembered. */
   requestMemoryEntries: 262_144,
+  /** How long an idempotency key is remembered. */
   requestMemoryAge: minutes(10),
+  /** Into which each partition is cut to be compared with other replicas. */
   digestSegments: 1_024,
   /** Digest journal records kept before the digests themselves are written again. */
   digestJournalRecordsMax: 65_536,
 
   // Peers.
+  /** Of one message between nodes. */
   peerFrameBytesMax: mebibytes(96),
+  /** On the way to one peer and not yet answered. */
   peerRequestsInFlightMax: 16_384,
+  /** Of questions on the way to one peer and not yet answered. */
   peerBytesInFlightMax: mebibytes(128),
+  /** Of the messages that open a channel. */
   peerHelloBytesMax: kibibytes(256),
   /** The largest frame taken from a connection that has not yet proven that it knows the secret. */
   peerOpeningBytesMax: kibibytes(1),
   /** Accepted connections that have not yet become a channel; the oldest gives way. */
   peerHandshakesMax: 1_024,
-  /** Bytes waiting for a peer that does not read. Beyond them its channel is closed. */
+  /** Waiting for a peer that does not read. Beyond them its channel is closed. */
   peerOutputBytesMax: mebibytes(256),
+  /** From the connection to an open channel. */
   peerHandshake: seconds(3),
+  /** The longest wait before the first try to reconnect; each further try waits twice as long. */
   peerReconnectFirst: millis(50),
+  /** The longest wait between two tries to reconnect. */
   peerReconnectMax: seconds(2),
+  /** How often a silent peer is asked whether it lives. */
   peerPing: seconds(1),
   /** A channel that said nothing for this long while it owed an answer is closed. */
   peerSilenceMax: seconds(4),
@@ -111,26 +168,39 @@ export const limits = {
   peerContest: millis(1_500),
 
   // One coordinator.
+  /** Requests of clients under way. Further ones are refused. */
   operationsInFlightMax: 16_384,
+  /** Under way; further ones are left to a later read. */
   repairsInFlightMax: 1_024,
+  /** Repairs that wait. */
   repairQueueMax: 10_000,
+  /** Kept for those who asked for one. */
   tracesMax: 1_000,
+  /** How long a trace is kept. */
   traceAge: minutes(5),
+  /** Buckets with properties of their own. */
   bucketsMax: 10_000,
+  /** How often the properties of buckets are read again. */
   bucketRefresh: seconds(2),
 
   // HTTP.
+  /** Open at a time. */
   connectionsMax: 8_192,
+  /** From the connection to the last header. Slower senders get 408. */
   headersTimeout: seconds(10),
   /** From the first body byte to the last. Slower senders get 408. */
   bodyTimeout: seconds(20),
+  /** How long an idle connection is kept. */
   keepAliveTimeout: seconds(65),
   /** Of a body that nobody wants, so that the sender reads the answer it was given early. */
   lingerBytesMax: mebibytes(4),
+  /** How long such a body is read. */
   lingerMax: seconds(5),
+  /** How long a stopping node waits for what is under way. */
   drainMax: seconds(10),
   /** Connections above `connectionsMax` that are held just long enough to be told so. */
   connectionsRefusingMax: 256,
+  /** How long such a connection is held. */
   connectionRefusing: seconds(1),
   /** Bodies being received and values on their way to the store, over all connections. */
   bodyBytesInFlightMax: mebibytes(256),
@@ -138,95 +208,42 @@ export const limits = {
    * Bodies that describe something: bucket properties. Values and batches have bounds of their own.
    */
   documentBytesMax: kibibytes(64),
+  /** Under way at a time, over all connections. */
   batchesMax: 64,
   /** Texts of one header whose meaning is remembered. */
   headerMemoryEntries: 512,
+  /** Of a trace's id. */
   traceIdCharsMax: 64,
 
   // The client package.
   /** Calls that one client has open at a time; a further one is refused at once. */
   clientCallsMax: 16_384,
+  /** To one node, unless asked otherwise. */
   clientConnectionsDefault: 64,
+  /** To one node, at most. */
   clientConnectionsMax: 1_024,
   /** Nodes that one call may turn to, best first. */
   clientCandidatesMax: 8,
+  /** Of one call, the first included. */
   clientTriesMax: 16,
-  /** The burst that the retry budget (10 % of calls) and the hedge budget (5 % of reads) allow. */
+  /** The burst that the retry budget (10 % of calls) allows. */
   clientRetryTokensMax: 500,
+  /** The burst that the hedge budget (5 % of reads) allows. */
   clientHedgeTokensMax: 20,
   /**
    * Requests of one session on the way at a time; no more tokens than that ever stand side by side.
    */
   clientSessionParallelMax: 8,
+  /** Of the session tokens that one request may carry. */
   clientSessionHeaderBytesMax: kibibytes(20),
   /** A larger value travels alone, so that it does not hold up the batch. */
   clientBatchValueBytesMax: kibibytes(64),
+  /** Of a batch that the client gathers by itself. */
   clientBatchBodyBytesMax: mebibytes(4),
+  /** Of one answer: all siblings of a key, or a batch of them. */
   clientAnswerBytesMax: mebibytes(512),
+  /** Rounds of one update, at most. */
   clientUpdateTriesMax: 64,
 } as const
 
-invariant(
-  limits.siblingsMax * (limits.valueBytesDefault + limits.keyBytesMax) < limits.peerFrameBytesMax,
-  'a full sibling set of default-sized values fits one peer frame',
-)
-invariant(
-  limits.valueBytesMax + limits.keyBytesMax + kibibytes(256) < limits.peerFrameBytesMax,
-  'the largest value fits one peer frame with its clock',
-)
-invariant(
-  limits.peerFrameBytesMax <= limits.peerBytesInFlightMax,
-  'the window of a channel admits its largest frame',
-)
-invariant(limits.siblingsWarn < limits.siblingsMax, 'siblings are warned about before refused')
-invariant(limits.clockActorsWarn < limits.clockActorsMax, 'wide clocks are warned about first')
-invariant(
-  limits.writeTimeoutDefault <= limits.timeoutMax && limits.readTimeoutDefault <= limits.timeoutMax,
-  'default deadlines lie within what a client may ask',
-)
-invariant(limits.groupOperationsMax <= limits.pipelineOperationsMax, 'a group fits its queue')
-invariant(
-  2 * limits.storeRowsMemtableBytes +
-    1.5 * (limits.storeVersionsMemtableBytes + 3 * limits.storeSmallMemtableBytes) <
-    limits.storeFreeBytesMin,
-  'the space kept free holds every memtable that a restart has to flush',
-)
-invariant(limits.listKeysDefault <= limits.listKeysMax, 'the default page is an allowed page')
-invariant(
-  limits.contextTokenBytesMax + limits.sessionTokenBytesMax < limits.headerBytesMax,
-  'a largest context and a largest session fit the headers together',
-)
-invariant(
-  limits.contextTokenBytesMax + limits.clientSessionHeaderBytesMax < limits.headerBytesMax,
-  'a largest context and the tokens of a session fit the headers together',
-)
-invariant(
-  limits.clientBatchBodyBytesMax <= limits.batchBodyBytesMax,
-  'a node takes every batch that a client gathers',
-)
-invariant(limits.valueBytesMax <= limits.pipelineBytesMax, 'the largest value fits the pipeline')
-invariant(
-  limits.valueBytesMax <= limits.bodyBytesInFlightMax &&
-    limits.batchBodyBytesMax <= limits.bodyBytesInFlightMax,
-  'one body of the largest size can be received',
-)
-invariant(
-  limits.contextTokenBytesMax + 3 * limits.keyBytesMax < limits.headerBytesMax,
-  'the longest key, percent-encoded, and the largest context fit one request',
-)
-invariant(limits.peerPing < limits.peerSilenceMax, 'a ping has time to come back')
-invariant(limits.peerOpeningBytesMax <= limits.peerHelloBytesMax, 'strangers get the least room')
-invariant(
-  limits.peerBytesInFlightMax < limits.peerOutputBytesMax,
-  'a full window of questions never closes the channel',
-)
-invariant(limits.peerContest < limits.peerHandshake, 'a newcomer outlasts the contest for its id')
-invariant(
-  limits.nodesMax *
-    (limits.nodeIdCharsMax + limits.memberUrlCharsMax + 2 * limits.memberLabelCharsMax + 16) +
-    limits.partitionsMax * limits.replicasMax * 2 +
-    64 <
-    limits.ringRecordBytesMax,
-  'the largest ring fits its record',
-)
-invariant(limits.replicasMax <= limits.fallbacksMax, 'every replica that is down has a stand-in')
+export type Limits = { readonly [Name in keyof typeof limits]: number }
