@@ -41,6 +41,7 @@ export class NodeProcess {
   #ended: Promise<Ending> = Promise.resolve({ code: 0, signal: null })
   #ready: Promise<boolean> = Promise.resolve(false)
   #exitedAt = 0
+  #serving = false
 
   constructor(plan: NodePlan) {
     this.plan = plan
@@ -56,6 +57,11 @@ export class NodeProcess {
 
   get isAlive(): boolean {
     return this.#child !== undefined
+  }
+
+  /** It has said so, and not ended since. */
+  get isServing(): boolean {
+    return this.#serving && this.isAlive
   }
 
   get pid(): number | undefined {
@@ -92,16 +98,20 @@ export class NodeProcess {
     this.#child = child
     this.log += `--- ${this.id} starts at ${new Date().toISOString()}, pid ${child.pid}\n`
     const life = { printed: '' }
+    this.#serving = false
     const served = new Promise<boolean>((resolve) => {
       for (const stream of [child.stdout, child.stderr]) {
         stream?.setEncoding('utf8').on('data', (text: string) => {
           life.printed += text
           this.#note(text)
-          if (/\bready\b[^\n]*http:\/\//.test(life.printed)) resolve(true)
+          if (!/\bready\b[^\n]*http:\/\//.test(life.printed)) return
+          this.#serving = true
+          resolve(true)
         })
       }
     })
     child.once('exit', () => {
+      this.#serving = false
       this.#exitedAt = performance.now()
     })
     this.#ended = new Promise((resolve) => {
