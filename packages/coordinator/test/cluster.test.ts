@@ -1,3 +1,4 @@
+import { millis, nodeId } from '@shoal/kernel'
 import { makeRowKey } from '@shoal/ring'
 import t from 'tap'
 import { bodies, failed, succeeded, TestCluster } from './support/cluster.ts'
@@ -341,3 +342,23 @@ t.test('a retried conditional write does not fail on its own first try (V10)', a
   t.equal(succeeded(await cluster.put('n1', 'k', 'v', create)).etag, first.etag)
   t.equal(succeeded(await cluster.put('n2', 'k', 'v', create)).etag, first.etag)
 })
+
+t.test(
+  'a late answer is hedged to the spare replica, within 5 % of the reads (Q2, O4)',
+  async (t) => {
+    const cluster = await TestCluster.start(3)
+    succeeded(await cluster.put('n1', 'k', 'v', { level: 'all' }))
+    for (let read = 0; read < 60; read++) succeeded(await cluster.get('n1', 'k'))
+    const slow = { delayMin: millis(1_500), delayMax: millis(1_500) }
+    const { speeds } = cluster.node('n1').coordinator.desk
+    const [fastest] = ['n2', 'n3']
+      .map(nodeId)
+      .sort((one, other) => speeds.of(one) - speeds.of(other))
+    cluster.network.setFaults(slow, fastest, nodeId('n1'))
+    const began = cluster.env.clock.elapsed()
+    t.same(bodies(await cluster.get('n1', 'k')), ['v'])
+    const took = cluster.env.clock.elapsed() - began
+    t.ok(took < 500, `${took} ms, though the fastest replica takes 1,500`)
+    t.equal(speeds.hedges, 1)
+  },
+)
