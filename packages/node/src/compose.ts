@@ -33,6 +33,7 @@ import { EventLoopMeter } from './event-loop.ts'
 import { createHttpApp } from './http/app.ts'
 import type { HttpApp, Log } from './http/ports.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
+import { settleRing } from './ring-memory.ts'
 import { deriveSecrets } from './secrets.ts'
 import type { NodeSettings } from './settings.ts'
 import { version } from './version.ts'
@@ -74,22 +75,22 @@ export async function composeNode(
 ): Promise<NodeParts> {
   const env = createSystemEnv(onFatal)
   const secrets = deriveSecrets(settings.secret)
-  const ring = createRing(
-    foundRing({
-      secretDigest: secrets.digest,
-      members: settings.members,
-      partitions: settings.partitions,
-      replicas: settings.replicas,
-    }),
-    settings.nodeId,
-  )
-  const { clusterId } = ring.record
+  const founded = foundRing({
+    secretDigest: secrets.digest,
+    members: settings.members,
+    partitions: settings.partitions,
+    replicas: settings.replicas,
+  })
+  // A node that is no member is told before anything is opened.
+  createRing(founded, settings.nodeId)
+  const { clusterId } = founded
   const store = await openRocksStore({
     env,
     directory: settings.data,
     cluster: clusterId,
     node: settings.nodeId,
   })
+  const ring = createRing(await settleRing(store, founded), settings.nodeId)
   const replica = await Replica.open({
     env,
     store,
