@@ -15,19 +15,21 @@ export interface StopSignals {
   release(): void
 }
 
-/** @param insist  called once, at the second signal */
-export function stopSignals(insist: () => void): StopSignals {
+/**
+ * @param insist  called once, at the second signal
+ * @param now     milliseconds that never go back
+ */
+export function stopSignals(insist: () => void, now = () => performance.now()): StopSignals {
   let first: number | undefined
   let ask: () => void = () => {}
   const asked = new Promise<void>((resolve) => {
     ask = resolve
   })
   const hear = (): void => {
-    const now = performance.now()
     if (first === undefined) {
-      first = now
+      first = now()
       ask()
-    } else if (now - first > SAME_WISH_MS) {
+    } else if (now() - first > SAME_WISH_MS) {
       release()
       insist()
     }

@@ -78,6 +78,15 @@ t.test('get --file writes the bytes as they are', async (t) => {
   t.same(readFileSync(file), binary)
 })
 
+t.test('get --file tells when it cannot write', async (t) => {
+  const { url } = await fakeCluster(t, () => milk)
+  const file = join(folder, 'no', 'such', 'folder')
+  t.match(await shoal(['get', 'carts', '42', '--file', file, '--url', url]), {
+    code: 2,
+    stderr: /cannot be written/,
+  })
+})
+
 t.test('get --json', async (t) => {
   const { url } = await fakeCluster(t, () => milk)
   const { stdout } = await shoal(['get', 'carts', '42', '--json', '--url', url])

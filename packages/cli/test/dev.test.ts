@@ -109,6 +109,23 @@ t.test('a cluster of three, through its life', async (t) => {
     },
   )
 
+  await t.test('a request shows what happened to it on its way', async (t) => {
+    const { stderr } = await at(n1, 'put', 'carts', '44', 'oil', '--trace')
+    t.match(stderr, /^trace [0-9a-f]+ of n\d$/m)
+    t.match(stderr, /^ +[\d.]+ ms {2}n\d {2}durable/m)
+    const { stdout } = await at(n2, 'get', 'carts', '44', '--trace', '--json')
+    t.match(JSON.parse(stdout), { trace: { operation: 'get', events: [{ node: /^n\d$/ }] } })
+  })
+
+  await t.test('the state again and again', async (t) => {
+    const watching = new Running(['status', '--watch', '1', '--json', '--url', n1])
+    t.teardown(() => watching.stop('SIGKILL'))
+    await watching.shows(/("verdict":"healthy[^\n]*\n.*){2}/s)
+    await watching.stop('SIGINT')
+    const lines = watching.output.trim().split('\n')
+    for (const line of lines) t.match(JSON.parse(line), { time: /Z$/, status: 'healthy' })
+  })
+
   await t.test('where the key lives', async (t) => {
     const { stdout } = await at(n1, 'explain', 'carts', '42')
     t.match(stdout, /^token [0-9a-f]{16}, partition \d+$/m)
@@ -120,11 +137,11 @@ t.test('a cluster of three, through its life', async (t) => {
   })
 
   await t.test('a load is bounded and measured', async (t) => {
-    const parameters = ['--seconds', '1', '--connections', '4', '--value-bytes', '100', '--json']
+    const parameters = ['--seconds', '1', '--keys', '100', '--value-bytes', '100', '--json']
     const { code, stdout } = await at(n1, 'bench', ...parameters)
     t.equal(code, 0)
     t.match(JSON.parse(stdout), {
-      connections: 4,
+      keys: 100,
       reads: { latencyMs: { p50: Number, p99: Number } },
       writes: { count: Number },
       errors: {},

@@ -68,6 +68,23 @@ export interface Explanation {
   readonly hintsOwed: number
 }
 
+export interface Trace {
+  readonly id: string
+  /** The coordinator. */
+  readonly node: string
+  readonly operation: string
+  readonly events: readonly {
+    /** Milliseconds since the request came in. */
+    readonly at: number
+    readonly node: string
+    readonly event: string
+    readonly detail: string
+  }[]
+}
+
+export const readTrace = (client: Client, id: string): Promise<Trace> =>
+  read(client, `/v1/traces/${segment(id)}`, ['id', 'node', 'events'])
+
 export const readCluster = (client: Client): Promise<ClusterState> =>
   read(client, '/v1/cluster', ['id', 'node', 'health'])
 

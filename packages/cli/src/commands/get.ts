@@ -1,10 +1,11 @@
 /** `shoal get`. */
-import { writeFile } from 'node:fs/promises'
 import type { GetOptions, Read, SiblingsRead, StoredValue } from '@shoal/client'
 import { withClient } from '../cluster/connection.ts'
 import { parseConsistency } from '../cluster/consistency.ts'
 import { describeValue, readToJson, type Target } from '../data/answers.ts'
 import type { DataOptions } from '../data/options.ts'
+import { saveBytes } from '../data/output.ts'
+import { traced, traceLines } from '../data/trace.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { UsageError } from '../failure.ts'
 import { onOneLine, readableText } from '../format/plain-text.ts'
@@ -24,18 +25,22 @@ export async function get(
   options: Options,
 ): Promise<ExitCode> {
   const target = { bucket, key }
-  const read = await withClient(options, (client) => {
+  const { answer, trace } = await withClient(options, (client) => {
     const wanted: GetOptions = {
       consistency: parseConsistency(options.consistency),
+      explain: options.trace,
       ...(options.resolve ? { siblings: 'resolve' } : {}),
     }
-    return options.sibling === undefined
-      ? client.get(bucket, key, wanted)
-      : client.getSibling(bucket, key, options.sibling, wanted)
+    const answering: Promise<Read> =
+      options.sibling === undefined
+        ? (client.get(bucket, key, wanted) as Promise<Read>)
+        : client.getSibling(bucket, key, options.sibling, wanted)
+    return traced(client, answering)
   })
-  if (options.json) io.out.json(readToJson(target, read as Read))
-  else await showRead(io, target, read as Read, options)
-  return read.kind === 'absent' ? exitCodes.notFound : exitCodes.done
+  if (options.json) io.out.json({ ...readToJson(target, answer), trace })
+  else await showRead(io, target, answer, options)
+  if (!options.json) io.err.lines(traceLines(trace, io.err.paint))
+  return answer.kind === 'absent' ? exitCodes.notFound : exitCodes.done
 }
 
 async function showRead(io: Io, target: Target, read: Read, options: Options): Promise<void> {
@@ -56,7 +61,7 @@ async function showRead(io: Io, target: Target, read: Read, options: Options): P
 }
 
 async function showValue({ out }: Io, value: StoredValue, file: string | undefined): Promise<void> {
-  if (file !== undefined && file !== '-') return writeFile(file, value.bytes())
+  if (file !== undefined && file !== '-') return saveBytes(file, value.bytes())
   const text = readableText(value.bytes())
   if (out.isTerminal && file === undefined && text === undefined) {
     throw new UsageError(
@@ -96,7 +101,7 @@ async function saveSiblings({ out, err }: Io, read: SiblingsRead, file: string):
   err.line(err.paint.yellow(`${count} values, written without knowledge of each other`))
   for (const [index, value] of read.siblings.entries()) {
     const path = `${file}.${index + 1}`
-    await writeFile(path, value.bytes())
+    await saveBytes(path, value.bytes())
     out.line(`${path}  ${describeValue(value)}`)
   }
 }

@@ -2,7 +2,7 @@
 import type { ReadyMessage } from '../dev/node-process.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { reportFailure } from '../failure.ts'
-import { createLog, type NodeLog } from '../node/log.ts'
+import { createLog, jsonLine, type LogFormat } from '../node/log.ts'
 import { readNodeOptions, type StartOptions } from '../node/node-options.ts'
 import { stopSignals } from '../stop-signals.ts'
 import type { Io } from '../terminal.ts'
@@ -11,7 +11,7 @@ export async function start(io: Io, options: StartOptions): Promise<ExitCode> {
   const { settings, log: format } = readNodeOptions(options, io.environment)
   const signals = stopSignals(() => process.exit(exitCodes.interrupted))
   const orphaned = whenOrphaned()
-  const log = createLog(io.out, format)
+  const log = createLog(io.out, { format, level: 'info' })
   const onFatal = (error: Error): never => endNow(io, error, format === 'json')
   const [{ startNode }, { ownsException }] = await Promise.all([
     import('@shoal/node'),
@@ -22,13 +22,13 @@ export async function start(io: Io, options: StartOptions): Promise<ExitCode> {
     if (!ownsException(error)) onFatal(error)
   })
   const node = await startNode(settings, { log, onFatal })
-  announce(io, log, { url: node.url, asJson: format === 'json' })
+  announce(io, node.url, format)
   await Promise.race([signals.asked, orphaned])
   log.info({}, 'stopping')
   await node.stop()
   log.info({}, 'stopped')
-  signals.release()
-  return exitCodes.done
+  // All that matters is on disk. A handle that something forgot must not keep the process.
+  return process.exit(exitCodes.done)
 }
 
 /** Settles when the process that started this one by `shoal dev` is gone. */
@@ -40,13 +40,10 @@ function whenOrphaned(): Promise<void> {
 }
 
 /** One line for whoever waits for it, and a message for the parent that asked for one. */
-function announce(
-  { out }: Io,
-  log: NodeLog,
-  { url, asJson }: { url: string; asJson: boolean },
-): void {
-  if (asJson) log.info({ url }, 'ready')
-  else out.line(`ready ${url}`)
+function announce({ out }: Io, url: string, format: LogFormat): void {
+  // Whatever is logged and what not: this line is waited for.
+  const entry = { time: new Date(), level: 'info', message: 'ready', details: { url } } as const
+  out.line(format === 'json' ? jsonLine(entry) : `ready ${url}`)
   process.send?.({ kind: 'ready', url } satisfies ReadyMessage)
 }
 

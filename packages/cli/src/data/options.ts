@@ -6,6 +6,7 @@ import type { ClusterOptions } from '../program/parts.ts'
 export interface DataOptions extends ClusterOptions {
   readonly consistency?: string
   readonly quiet?: true
+  readonly trace?: true
 }
 
 export interface WritingOptions extends DataOptions {
@@ -17,6 +18,7 @@ export interface WritingOptions extends DataOptions {
 
 export const writeOptions = (options: WritingOptions): WriteOptions => ({
   consistency: parseConsistency(options.consistency),
+  explain: options.trace,
   context: options.context,
   ifMatch: quotedEtag(options.ifMatch),
   ifNoneMatch: quotedEtag(options.ifNoneMatch),

@@ -6,6 +6,7 @@ import { describeFailure, WriteInDoubt } from '../failure.ts'
 import type { Io } from '../terminal.ts'
 import { type Target, writtenToJson } from './answers.ts'
 import { type WritingOptions, writeOptions } from './options.ts'
+import { type Traced, traced, traceLines } from './trace.ts'
 
 export interface WriteCommand {
   readonly kind: 'put' | 'delete'
@@ -23,7 +24,8 @@ export async function runWrite(io: Io, command: WriteCommand): Promise<ExitCode>
   const idempotencyKey = options.idempotencyKey ?? randomUUID()
   const wanted = { ...writeOptions(options), idempotencyKey }
   try {
-    showWritten(io, command, await withClient(options, (client) => send(client, wanted)))
+    const written = await withClient(options, (client) => traced(client, send(client, wanted)))
+    showWritten(io, command, written)
     return exitCodes.done
   } catch (error) {
     if (describeFailure(error).exit !== exitCodes.unknownOutcome) throw error
@@ -35,11 +37,12 @@ export async function runWrite(io: Io, command: WriteCommand): Promise<ExitCode>
 function showWritten(
   { out, err }: Io,
   { kind, target, options }: WriteCommand,
-  written: Written,
+  { answer, trace }: Traced<Written>,
 ): void {
-  if (options.json) return out.json(writtenToJson(kind, target, written))
+  if (options.json) return out.json({ ...writtenToJson(kind, target, answer), trace })
+  err.lines(traceLines(trace, err.paint))
   if (options.quiet) return
-  const { receipt, context } = written
+  const { receipt, context } = answer
   if (receipt !== undefined) err.line(describeReceipt(kind, receipt))
   if (context !== '') err.line(err.paint.dim(`context ${context}`))
 }

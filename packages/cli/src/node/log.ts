@@ -2,7 +2,8 @@
 import type { Output } from '../terminal.ts'
 
 export type LogFormat = 'text' | 'json'
-export type Level = 'info' | 'warn' | 'error'
+const levels = ['info', 'warn', 'error'] as const
+export type Level = (typeof levels)[number]
 
 export interface NodeLog {
   info(details: object, message: string): void
@@ -10,21 +11,31 @@ export interface NodeLog {
   error(details: object, message: string): void
 }
 
-export function createLog(out: Output, format: LogFormat): NodeLog {
-  const write = (level: Level, details: object, message: string): void =>
-    out.line(
-      format === 'json'
-        ? jsonLine(new Date(), level, message, details)
-        : textLine(new Date(), level, message, details, out.paint),
-    )
-  return {
-    info: (details, message) => write('info', details, message),
-    warn: (details, message) => write('warn', details, message),
-    error: (details, message) => write('error', details, message),
-  }
+export interface LogSettings {
+  readonly format: LogFormat
+  /** The least that is written. */
+  readonly level: Level
 }
 
-export const jsonLine = (time: Date, level: Level, message: string, details: object): string =>
+export function createLog(out: Output, { format, level: least }: LogSettings): NodeLog {
+  const writer =
+    (level: Level) =>
+    (details: object, message: string): void => {
+      if (levels.indexOf(level) < levels.indexOf(least)) return
+      const entry = { time: new Date(), level, message, details }
+      out.line(format === 'json' ? jsonLine(entry) : textLine(entry, out.paint))
+    }
+  return { info: writer('info'), warn: writer('warn'), error: writer('error') }
+}
+
+interface Entry {
+  readonly time: Date
+  readonly level: Level
+  readonly message: string
+  readonly details: object
+}
+
+export const jsonLine = ({ time, level, message, details }: Entry): string =>
   JSON.stringify({ time: time.toISOString(), level, msg: message, ...withPlainErrors(details) })
 
 /** An `Error` has no members of its own that JSON would show. */
@@ -38,10 +49,7 @@ const withPlainErrors = (details: object): object =>
 
 /** `10:20:30.123 warn  peers: refused  peer=n2 reason="wrong secret"` */
 export function textLine(
-  time: Date,
-  level: Level,
-  message: string,
-  details: object,
+  { time, level, message, details }: Entry,
   paint: Pick<Output['paint'], 'dim' | 'yellow' | 'red'>,
 ): string {
   const shade = { info: paint.dim, warn: paint.yellow, error: paint.red }[level]

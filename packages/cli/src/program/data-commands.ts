@@ -1,5 +1,5 @@
 import { limits } from '@shoal/kernel'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { below, does, prose, type Shell, wholeNumber, withCluster } from './parts.ts'
 
 /** `get`, `put`, `delete`, `list`. */
@@ -16,9 +16,13 @@ const consistencyText =
 const withConsistency = (command: Command): Command =>
   withCluster(command).option('--consistency <level>', consistencyText)
 
+/** Options of every command about one key. */
+const withKey = (command: Command): Command =>
+  withConsistency(command).option('--trace', 'show what happened to the request on its way')
+
 /** Options of `put` and `delete`. */
 const withWriting = (command: Command): Command =>
-  withConsistency(command)
+  withKey(command)
     .option('--context <token>', 'what the read or write before showed; replaces exactly that')
     .option('--if-match <etag>', 'only if the key has this ETag, or * for any value')
     .option('--if-none-match <etag>', 'only if the key lacks this ETag, or * for no value at all')
@@ -26,10 +30,14 @@ const withWriting = (command: Command): Command =>
     .option('-q, --quiet', 'print nothing but errors')
 
 function declareGet(program: Command, shell: Shell): void {
-  const command = withConsistency(
+  const command = withKey(
     program.command('get').summary('read a key').argument('<bucket>').argument('<key>'),
   )
-    .option('-f, --file <file>', 'write the value to a file; - is standard output')
+    .addOption(
+      new Option('-f, --file <file>', 'write the value to a file; - is standard output').conflicts(
+        'json',
+      ),
+    )
     .option('--sibling <etag>', 'one of several values')
     .option('--resolve', 'let the cluster pick among several values, the same on every node')
     .option('-q, --quiet', 'print the value alone')
