@@ -47,7 +47,7 @@ export function answerUnrouted(exchange: Exchange, routes: RouteTable): void {
   const { request } = exchange
   const path = pathOf(request.url ?? '')
   const methods = routes.methodsOf(path)
-  if (methods.length > 0) {
+  if (methods.length > 0 && !methods.includes(request.method ?? '')) {
     const allow = methods.join(', ')
     const detail = `${path} has ${allow}, not ${request.method}`
     const error = new ShoalError('SHOAL_METHOD_NOT_ALLOWED', detail, {

@@ -360,7 +360,7 @@ export interface Face extends Listening {
 
 /** A listening face over stand-ins. */
 export async function openFace(
-  options: { limits?: Partial<HttpLimits>; env?: Env } = {},
+  options: { limits?: Partial<HttpLimits>; env?: Env; port?: number } = {},
 ): Promise<Face> {
   const halts: Error[] = []
   const parts = {
@@ -383,7 +383,7 @@ export async function openFace(
     version: '0.1.0',
     ...(options.limits && { limits: options.limits }),
   })
-  const listening = await app.listen('127.0.0.1', 0)
+  const listening = await app.listen('127.0.0.1', options.port ?? 0)
   return { ...listening, ...parts, app, halts }
 }
 

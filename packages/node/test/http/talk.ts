@@ -49,14 +49,14 @@ export const problemOf = (answer: Answer): Problem => jsonOf<Problem>(answer)
 /** A connection on which a test says exactly what it wants. */
 export class RawConnection {
   readonly socket: Socket
-  #received = Buffer.alloc(0)
+  #pieces: Buffer[] = []
   #wake: (() => void)[] = []
   closed = false
 
   constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     this.socket.on('data', (piece: Buffer) => {
-      this.#received = Buffer.concat([this.#received, piece])
+      this.#pieces.push(piece)
       this.#notify()
     })
     const close = (): void => {
@@ -69,7 +69,7 @@ export class RawConnection {
   }
 
   get received(): string {
-    return this.#received.toString('latin1')
+    return this.#whole().toString('latin1')
   }
 
   send(bytes: string | Buffer): this {
@@ -90,9 +90,9 @@ export class RawConnection {
   /** The next whole answer. Fails when the connection ends before one. */
   async answer({ head = false } = {}): Promise<Answer> {
     for (;;) {
-      const parsed = parseAnswer(this.#received, { ended: this.closed, head })
+      const parsed = parseAnswer(this.#whole(), { ended: this.closed, head })
       if (parsed !== undefined) {
-        this.#received = this.#received.subarray(parsed.length)
+        this.#pieces = [this.#whole().subarray(parsed.length)]
         return parsed.answer
       }
       if (this.closed)
@@ -115,6 +115,12 @@ export class RawConnection {
   async rest(): Promise<string> {
     while (!this.closed) await this.#changed()
     return this.received
+  }
+
+  /** Put together only when somebody looks: a long answer comes in many pieces. */
+  #whole(): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)]
+    return this.#pieces[0] as Buffer
   }
 
   #changed(): Promise<void> {

@@ -1,0 +1,183 @@
+/** The document says what the routes do, for all of them. */
+import t from 'tap'
+import { openFace } from './doubles.ts'
+import { call, jsonOf } from './talk.ts'
+
+type Json = { readonly [member: string]: Json } & { readonly $ref?: string }
+interface Parameter {
+  readonly name: string
+  readonly in: string
+  readonly required?: boolean
+  readonly schema?: object
+}
+interface Operation {
+  readonly operationId?: string
+  readonly summary?: string
+  readonly tags?: readonly string[]
+  readonly parameters?: readonly Parameter[]
+  readonly requestBody?: { readonly content: object }
+  readonly responses: Readonly<
+    Record<string, { description: string; content?: object; headers?: object }>
+  >
+}
+interface Document {
+  readonly openapi: string
+  readonly info: { readonly title: string; readonly version: string }
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly tags: readonly { readonly name: string }[]
+}
+
+/** What the issue names, so that a route that is forgotten is missed. */
+const routes: Record<string, string[]> = {
+  '/v1/kv/{bucket}/{key}': ['delete', 'get', 'head', 'put'],
+  '/v1/kv/{bucket}': ['get'],
+  '/v1/batch': ['post'],
+  '/v1/buckets': ['get'],
+  '/v1/buckets/{bucket}': ['delete', 'get', 'put'],
+  '/v1/explain/{bucket}/{key}': ['get'],
+  '/v1/cluster': ['get'],
+  '/v1/ring': ['get'],
+  '/v1/nodes': ['get'],
+  '/v1/traces/{id}': ['get'],
+  '/livez': ['get'],
+  '/readyz': ['get'],
+  '/healthz': ['get'],
+  '/metrics': ['get'],
+  '/openapi.json': ['get'],
+}
+
+t.test('the document covers every route and holds together', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const answer = await call(face, 'GET', '/openapi.json')
+  t.equal(answer.headers['content-type'], 'application/json')
+  const document = jsonOf<Document>(answer)
+  t.equal(document.openapi, '3.1.0')
+  t.match(document.info, { title: 'Shoal', version: '0.1.0' })
+  const found = Object.fromEntries(
+    Object.entries(document.paths).map(([path, methods]) => [path, Object.keys(methods).sort()]),
+  )
+  t.same(found, routes)
+  const ids = new Set<string>()
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const name = `${method} ${path}`
+      t.ok(operation.operationId && !ids.has(operation.operationId), `${name} has an id of its own`)
+      ids.add(operation.operationId ?? '')
+      t.ok(operation.summary, `${name} has a summary`)
+      t.ok(
+        document.tags.some((tag) => tag.name === operation.tags?.[0]),
+        `${name} has a known tag`,
+      )
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter)
+      const declared = operation.parameters ?? []
+      t.same(
+        declared.filter((one) => one.in === 'path').map((one) => one.name),
+        inPath,
+        name,
+      )
+      t.ok(
+        declared.every((one) => one.schema && (one.in !== 'path' || one.required)),
+        name,
+      )
+      for (const [status, response] of Object.entries(operation.responses)) {
+        t.match(status, /^[2-5]\d\d$/, `${name} ${status}`)
+        t.ok(
+          response.description && response.description !== 'Default Response',
+          `${name} ${status}`,
+        )
+        const problem = Number(status) >= 400 && method !== 'head'
+        if (problem) t.same(Object.keys(response.content ?? {}), ['application/problem+json'], name)
+        t.ok(
+          response.headers && 'Request-Id' in response.headers,
+          `${name} ${status} names its headers`,
+        )
+      }
+    }
+  }
+})
+
+t.test('every reference in the document leads somewhere', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const document = jsonOf<Json>(await call(face, 'GET', '/openapi.json'))
+  let references = 0
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    const { $ref } = value as Json
+    if (typeof $ref === 'string') {
+      references++
+      const target = $ref
+        .slice(2)
+        .split('/')
+        .reduce<Json | undefined>((at, part) => at?.[part], document)
+      t.ok(target, $ref)
+    }
+    Object.values(value).forEach(walk)
+  }
+  walk(document)
+  t.ok(references >= 0)
+})
+
+t.test('headers of the key routes are the ones of the contract', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const { paths } = jsonOf<Document>(await call(face, 'GET', '/openapi.json'))
+  const put = paths['/v1/kv/{bucket}/{key}']?.put
+  const names = put?.parameters?.filter((one) => one.in === 'header').map((one) => one.name)
+  t.same(names?.sort(), [
+    'Causal-Context',
+    'Consistency',
+    'Content-Encoding',
+    'Content-Type',
+    'Explain',
+    'Idempotency-Key',
+    'If-Match',
+    'If-None-Match',
+    'Shoal-Session',
+    'Shoal-Timeout',
+    'TTL',
+    'X-Consistency',
+    'traceparent',
+  ])
+  t.ok(put?.requestBody && '*/*' in put.requestBody.content)
+  t.match(Object.keys(put?.responses['204']?.headers ?? {}).sort(), [
+    'Cache-Control',
+    'Causal-Context',
+    'Consistency',
+    'ETag',
+    'Last-Modified',
+    'Receipt',
+    'Request-Id',
+    'Server-Timing',
+    'Shoal-Session',
+    'Siblings',
+    'Trace-Id',
+  ])
+})
+
+t.test('the docs page is served by this node alone', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const page = await call(face, 'GET', '/docs')
+  t.equal(page.status, 200)
+  t.match(page.headers, {
+    'content-type': /^text\/html/,
+    'request-id': String,
+    'cache-control': String,
+  })
+  t.match(page.headers['content-security-policy'], /default-src 'self'/)
+  const html = page.body.toString()
+  const assets = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, asset]) => asset ?? '')
+  t.ok(assets.length >= 5)
+  for (const asset of assets) {
+    t.match(asset, /^\/docs\/static\//, 'from here')
+    t.equal((await call(face, 'GET', asset)).status, 200, asset)
+  }
+  const initializer = await call(face, 'GET', '/docs/static/swagger-initializer.js')
+  t.match(initializer.body.toString(), /"\/openapi\.json"/)
+  t.notMatch(initializer.body.toString(), /validator\.swagger\.io/)
+  const lost = await call(face, 'GET', '/docs/static/nothing.js')
+  t.equal(lost.status, 404)
+  t.equal(lost.headers['content-type'], 'application/problem+json')
+})
