@@ -51,18 +51,22 @@ export interface StorePressure {
  * callers share one sync. No method retries a failure: a failed write or sync leaves the store
  * unusable (`failed` is set, every later call rejects with it) because pages that failed to reach
  * the disk may since be marked clean (A3).
+ *
+ * After `close` every call fails with SHOAL_STORE_CLOSED.
  */
 export interface Store {
   /**
-   * Values in the order of `keys`, undefined where absent. A read error rejects; it is never
-   * "absent" (V3).
+   * Values in the order of `keys`, undefined where absent. A read error rejects the whole call; it
+   * is never "absent" (V3). SHOAL_ROW_DAMAGED concerns some of the keys and does not say which: ask
+   * one by one. SHOAL_STORE_FAILED concerns all of them.
    */
   getMany(column: Column, keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>
   batch(): Batch
   /**
    * Applies the batch, synchronously. On return its data is with the operating system: it survives
    * a crash of the process, not of the machine. Throws SHOAL_STORAGE_FULL when the disk has no room
-   * (then nothing was applied and the store stays usable) or SHOAL_STORE_FAILED.
+   * (then nothing was applied and the store stays usable; batches of `meta` alone pass) or
+   * SHOAL_STORE_FAILED.
    */
   write(batch: Batch): void
   /**

@@ -35,3 +35,17 @@ async function createPlace(): Promise<StorePlace> {
 
 // ST18: the same suite as for memory.
 storeContract(t, createPlace)
+
+t.test('compression can be switched between two runs', async (t) => {
+  const folder = await temporaryFolder()
+  t.teardown(folder.remove)
+  for (const compression of [false, true, true, false]) {
+    const store = await openRocksStore({ ...storeOptions(folder.path), compression })
+    const batch = store.batch()
+    batch.put('rows', Buffer.from(`row ${compression}`), Buffer.alloc(100_000, 'shoal'))
+    store.write(batch)
+    const [plain] = await store.getMany('rows', [Buffer.from('row false')])
+    t.equal(plain?.length, 100_000)
+    await store.close()
+  }
+})
