@@ -1,6 +1,6 @@
 /**
- * One server as a process of its own: our face over an immediate store in memory, or, to compare with,
- * fastify with bare handlers, or Node's server alone with the headers that we send.
+ * One server as a process of its own: our face over an immediate store in memory, or, to compare
+ * with, fastify with bare handlers, or Node's server alone with the headers that we send.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +8,7 @@ import type { KeyValue, ReadAnswer, WriteAnswer } from '@shoal/coordinator'
 import { createSystemEnv, millis, nodeId } from '@shoal/kernel'
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
-import { createHttpApp } from '../src/http/index.ts'
+import { createHttpApp } from '../src/http/app.ts'
 import { FixedCluster, Lines, MemoryBuckets, MemoryKeyValue } from '../test/http/doubles.ts'
 
 const value = Buffer.alloc(1_024, 'v')

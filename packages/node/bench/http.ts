@@ -1,12 +1,12 @@
 /**
- * What the HTTP face costs by itself: CPU time of the server process for each request, over a store that
- * answers at once from memory, beside bare fastify and bare Node in the same run. The load comes from
- * this process and is not counted.
+ * What the HTTP face costs by itself: CPU time of the server process for each request, over a store
+ * that answers at once from memory, beside bare fastify and bare Node in the same run. The load
+ * comes from this process and is not counted.
  *
  *     node packages/node/dist/bench/http.js [--seconds=3] [--rounds=3] [--profile=DIR]
  *
- * 64 connections, values of 1 KiB. Compare ratios: how long a request takes depends on what else the
- * machine does, and the rounds take turns so that all three see the same of it.
+ * 64 connections, values of 1 KiB. Compare ratios: how long a request takes depends on what else
+ * the machine does, and the rounds take turns so that all three see the same of it.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -96,7 +96,8 @@ for (const method of methods) {
     const ratio = (total(kind) / total('fastify')).toFixed(2)
     const micros = total(kind).toFixed(1)
     console.log(
-      `${method} ${kind.padEnd(8)} ${micros} µs  ${ratio} × fastify  (user ${user}, system ${system})`,
+      `${method} ${kind.padEnd(8)} ${micros} µs  ${ratio} × fastify  ` +
+        `(user ${user}, system ${system})`,
     )
   }
 }

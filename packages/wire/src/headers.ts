@@ -3,7 +3,9 @@
  * through these tables, so that a name is spelled once.
  */
 
-/** As written on the wire; HTTP compares names without case, Node's parser hands them over lower. */
+/**
+ * As written on the wire; HTTP compares names without case, Node's parser hands them over lower.
+ */
 export const headerNames = {
   consistency: 'Consistency',
   consistencyAlias: 'X-Consistency',

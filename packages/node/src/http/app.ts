@@ -38,7 +38,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     genReqId: () => '',
     return503OnClosing: false,
     routerOptions: {
-      // A key may have 3 characters for each byte, and one that is too long must reach us to be told.
+      // A key may have 3 characters for each byte, and one that is too long must reach us to be
+      // told.
       maxParamLength: limits.headerBytesMax,
       querystringParser: () => ({}),
     },

@@ -1,7 +1,11 @@
-/** Bounds on request bodies: how many bytes of them are held at a time, and how long one may take. */
+/**
+ * Bounds on request bodies: how many bytes of them are held at a time, and how long one may take.
+ */
 import { type Env, invariant, millis, ShoalError, type Timer } from '@shoal/kernel'
 
-/** Bytes of bodies in memory over all connections. Counted as they arrive, not as they are promised. */
+/**
+ * Bytes of bodies in memory over all connections. Counted as they arrive, not as they are promised.
+ */
 export class BodyBudget {
   readonly #max: number
   #held = 0
@@ -46,8 +50,9 @@ interface Entry {
 const SWEEP_MS = 250
 
 /**
- * Watches the bodies that are on their way. All have the same time, so the oldest is always first and
- * one timer does for all: a body that came with its headers, which nearly all do, never gets here.
+ * Watches the bodies that are on their way. All have the same time, so the oldest is always first
+ * and one timer does for all: a body that came with its headers, which nearly all do, never gets
+ * here.
  */
 export class SlowBodies {
   readonly #env: Env

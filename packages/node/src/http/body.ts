@@ -1,9 +1,9 @@
 /**
  * Bodies of requests.
  *
- * A body that arrives in one piece with its headers, which is the common case, is taken as it is: no
- * listener, no copy. Only a body that is still on its way gets a buffer, a place among the slow ones and
- * the attention of its connection.
+ * A body that arrives in one piece with its headers, which is the common case, is taken as it is:
+ * no listener, no copy. Only a body that is still on its way gets a buffer, a place among the slow
+ * ones and the attention of its connection.
  */
 import type { IncomingMessage } from 'node:http'
 import { ShoalError } from '@shoal/kernel'
@@ -28,8 +28,8 @@ export function statedLength({ headers }: IncomingMessage): number | undefined {
 }
 
 /**
- * Collects a whole body. `done` is called once, later; never when the client goes away meanwhile: then
- * nothing is written and nobody is there to be told.
+ * Collects a whole body. `done` is called once, later; never when the client goes away meanwhile:
+ * then nothing is written and nobody is there to be told.
  *
  * Errors: SHOAL_VALUE_TOO_LARGE, SHOAL_BODY_TIMEOUT, SHOAL_BODY_INCOMPLETE, SHOAL_OVERLOADED.
  */
@@ -44,8 +44,8 @@ export function collectBody(exchange: Exchange, rules: BodyRules, done: Done): v
 }
 
 /**
- * What came with the headers is there one tick later. Node runs ticks between the last body byte and the
- * end of the message, so all bytes being there is looked at beside `complete`.
+ * What came with the headers is there one tick later. Node runs ticks between the last body byte
+ * and the end of the message, so all bytes being there is looked at beside `complete`.
  */
 function takeArrived(exchange: Exchange, rules: BodyRules, done: Done): void {
   const { request } = exchange

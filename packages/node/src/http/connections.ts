@@ -1,10 +1,10 @@
 /**
  * Open connections, counted and bounded.
  *
- * Node's own bound (`maxConnections`) closes the surplus without a word. Here a surplus connection is
- * held for a second: if a request comes it is answered with 503 and a reason, if none comes the same
- * answer is sent unasked. Peers that ask for an upgrade are let through even then, so that a flood of
- * clients cannot part the nodes of a cluster.
+ * Node's own bound (`maxConnections`) closes the surplus without a word. Here a surplus connection
+ * is held for a second: if a request comes it is answered with 503 and a reason, if none comes the
+ * same answer is sent unasked. Peers that ask for an upgrade are let through even then, so that a
+ * flood of clients cannot part the nodes of a cluster.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -78,7 +78,9 @@ export class Connections {
     connectionOf(socket).surplus = this.#env.clock.after(wait, () => this.#refuseUnasked(socket))
   }
 
-  /** Whether the request under way is one on a surplus connection, which a peer's upgrade is not. */
+  /**
+   * Whether the request under way is one on a surplus connection, which a peer's upgrade is not.
+   */
   isSurplus(request: IncomingMessage): boolean {
     return connectionOf(request.socket).surplus !== undefined
   }
@@ -94,8 +96,8 @@ export class Connections {
   }
 
   /**
-   * Resolves when only peers are connected. Node's server emits 'close' after the last of those too,
-   * and they stay until the clients have their answers.
+   * Resolves when only peers are connected. Node's server emits 'close' after the last of those
+   * too, and they stay until the clients have their answers.
    */
   clientsGone(): Promise<void> {
     if (this.#open === this.#peers) return Promise.resolve()

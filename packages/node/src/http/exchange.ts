@@ -45,7 +45,9 @@ export class Exchange {
     return this.#settled
   }
 
-  /** Holds bytes of the body until the answer. False: too much is held already, over all requests. */
+  /**
+   * Holds bytes of the body until the answer. False: too much is held already, over all requests.
+   */
   hold(bytes: number): boolean {
     if (!this.services.bodies.take(bytes)) return false
     this.#bodyBytes += bytes
@@ -170,7 +172,9 @@ export class Exchange {
     )
   }
 
-  /** Bytes of the body that may still come. A short rest is read by Node and the connection goes on. */
+  /**
+   * Bytes of the body that may still come. A short rest is read by Node and the connection goes on.
+   */
   #unreadBytes(): number {
     const { request } = this
     if (request.complete || request.socket.readableEnded) return 0
@@ -181,8 +185,8 @@ export class Exchange {
   }
 
   /**
-   * The last answer on a connection. If a body is still coming it is read on for a while and thrown away:
-   * a connection closed on a sender is reset, and the answer is lost with it.
+   * The last answer on a connection. If a body is still coming it is read on for a while and thrown
+   * away: a connection closed on a sender is reset, and the answer is lost with it.
    */
   #lastAnswer(status: number, lines: string[], body: Buffer | string | undefined): void {
     const { request, response, services } = this

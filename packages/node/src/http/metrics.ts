@@ -1,6 +1,6 @@
 /**
- * What this face counts. On the way of a request only numbers in arrays are raised; names, labels and
- * text are made when somebody asks for `/metrics`.
+ * What this face counts. On the way of a request only numbers in arrays are raised; names, labels
+ * and text are made when somebody asks for `/metrics`.
  */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, type Registry } from 'prom-client'
 

@@ -15,7 +15,8 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
         title: 'Shoal',
         version,
         description:
-          'A leaderless, replicated key–value store. Any node answers any request; the consistency of each is chosen in a header.',
+          'A leaderless, replicated key–value store. Any node answers any request; the ' +
+          'consistency of each is chosen in a header.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'The node that shows this page.' }],

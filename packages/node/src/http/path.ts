@@ -1,6 +1,6 @@
 /**
- * Buckets and keys out of the raw request target. The router's own decoding is not used: it would accept
- * what must be refused with a reason, and decode what a key needs untouched.
+ * Buckets and keys out of the raw request target. The router's own decoding is not used: it would
+ * accept what must be refused with a reason, and decode what a key needs untouched.
  */
 import { isUtf8 } from 'node:buffer'
 import { limits, ShoalError } from '@shoal/kernel'
@@ -46,7 +46,9 @@ export function readBucketAndKey(url: string, prefix: string): BucketAndKey {
   }
 }
 
-/** The router takes `/v1/%6Bv/` for `/v1/kv/`. We read from the raw text, so there is one spelling. */
+/**
+ * The router takes `/v1/%6Bv/` for `/v1/kv/`. We read from the raw text, so there is one spelling.
+ */
 const misspelt = (prefix: string): ShoalError =>
   new ShoalError('SHOAL_ROUTE_NOT_FOUND', `write ${prefix} without percent-encoding`)
 

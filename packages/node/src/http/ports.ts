@@ -12,7 +12,10 @@ export interface ClusterView {
   cluster(): ClusterState
   /** From this node's memory. */
   ring(): RingState
-  /** Every member in the order of the ring, those that do not answer with the state they are taken for. */
+  /**
+   * Every member in the order of the ring, those that do not answer with the state they are taken
+   * for.
+   */
   nodes(): Promise<readonly NodeState[]>
   /** The verdict on the whole cluster, from this node's memory. */
   health(): HealthState
@@ -70,7 +73,10 @@ export interface Listening {
   readonly url: string
 }
 
-/** `announced`: readyz fails, everything is still served. `refusing`: key–value requests get 503 too. */
+/**
+ * `announced`: readyz fails, everything is still served. `refusing`: key–value requests get 503
+ * too.
+ */
 export type DrainStage = 'announced' | 'refusing'
 
 /** Takes over a connection that a peer has asked to upgrade. */

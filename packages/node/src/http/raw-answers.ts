@@ -1,4 +1,6 @@
-/** Answers written without Node's response object, where a connection never got as far as a request. */
+/**
+ * Answers written without Node's response object, where a connection never got as far as a request.
+ */
 import { STATUS_CODES } from 'node:http'
 import { type ShoalError, toProblem } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'

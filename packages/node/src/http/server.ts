@@ -134,7 +134,8 @@ const serverOptions = (services: Services): object => {
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, headersTimeoutMs),
     noDelay: true,
-    // The header is demanded here, with a reason; repeated ones are joined and then found malformed.
+    // The header is demanded here, with a reason; repeated ones are joined and then found
+    // malformed.
     requireHostHeader: false,
     joinDuplicateHeaders: true,
     shouldUpgradeCallback: isPeer,

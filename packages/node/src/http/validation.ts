@@ -61,8 +61,8 @@ export function invalid(code: ErrorCode, errors: readonly FieldError[]): ShoalEr
 }
 
 /**
- * What fastify calls for each part of a request. Paths and headers are read by parsers of their own,
- * which name the character that is wrong; their schemas describe them and check nothing.
+ * What fastify calls for each part of a request. Paths and headers are read by parsers of their
+ * own, which name the character that is wrong; their schemas describe them and check nothing.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   if (httpPart === 'params' || httpPart === 'headers') return (value: unknown) => ({ value })

@@ -25,16 +25,16 @@ import {
   type ShoalError,
 } from '@shoal/kernel'
 import { Registry } from 'prom-client'
+import { createHttpApp } from '../../src/http/app.ts'
 import type {
   Admission,
   ClusterView,
-  HealthState,
   HttpApp,
   HttpLimits,
   Listening,
   Log,
-} from '../../src/http/index.ts'
-import { createHttpApp } from '../../src/http/index.ts'
+} from '../../src/http/ports.ts'
+import type { HealthState } from '../../src/http/schemas/state.ts'
 
 interface Stored {
   readonly values: LiveValue[]

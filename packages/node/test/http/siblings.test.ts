@@ -91,7 +91,8 @@ t.test('the form is chosen by Accept', async (t) => {
   t.equal(parts[4], '--\r\n')
   t.equal(
     parts[2],
-    '\r\nContent-Type: application/octet-stream\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n' +
+    '\r\nContent-Type: application/octet-stream\r\nContent-Encoding: gzip\r\n' +
+      'Content-Length: 5\r\n' +
       'Last-Modified: Tue, 14 Nov 2023 22:13:29 GMT\r\nETag: "w2"\r\n\r\n\0\r\n--\r\n',
   )
 })

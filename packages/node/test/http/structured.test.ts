@@ -66,7 +66,10 @@ t.test('what is no item is told with the character', async (t) => {
   }
 })
 
-/** Texts near the grammar, so that most differ from an item by little. Dates: the library has none within parameters. */
+/**
+ * Texts near the grammar, so that most differ from an item by little. Dates: the library has none
+ * within parameters.
+ */
 const nearItems = fc
   .array(
     fc.constantFrom(

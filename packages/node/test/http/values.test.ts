@@ -52,7 +52,8 @@ t.test('every answer says what stood behind it', async (t) => {
     'last-modified': 'Tue, 14 Nov 2023 22:13:20 GMT',
     consistency: 'quorum;r=2;w=2;durable=1',
     receipt:
-      'n=3, need=2, ack=3, primaries=3, fallbacks=0, durable=3, hinted=0, repaired=0, epoch=1, node="n1"',
+      'n=3, need=2, ack=3, primaries=3, fallbacks=0, durable=3, hinted=0, repaired=0, epoch=1, ' +
+      'node="n1"',
     'request-id': /^[\w-]+-\w+$/,
     'server-timing': /^total;dur=\d+(\.\d+)?$/,
     'cache-control': 'no-store',

@@ -1,7 +1,7 @@
 /**
  * Runs a batch: a reader that begins operations and a writer that tells their results, in the order
- * sent, with a bounded window between them. Neither waits for the other beyond that window, so a client
- * may send an operation, wait for its result and then send the next.
+ * sent, with a bounded window between them. Neither waits for the other beyond that window, so a
+ * client may send an operation, wait for its result and then send the next.
  */
 import type { ServerResponse } from 'node:http'
 import type { ReadAnswer, WriteAnswer } from '@shoal/coordinator'

@@ -133,7 +133,9 @@ function tooMany(): ShoalError {
   return invalid('SHOAL_BODY_INVALID', [{ field: 'body', message }])
 }
 
-/** Cuts pieces into lines. What is held of an unfinished line counts as body bytes of the request. */
+/**
+ * Cuts pieces into lines. What is held of an unfinished line counts as body bytes of the request.
+ */
 class LineSplitter {
   readonly #exchange: Exchange
   #waiting: Buffer[] = []

@@ -1,7 +1,7 @@
 /**
- * The operations of a batch that are under way or wait to be told: a queue in the order sent, bounded
- * in number and bytes. Its reader stops when it is full, and it only empties as fast as the client takes
- * results, so a slow client slows its own batch and nothing else.
+ * The operations of a batch that are under way or wait to be told: a queue in the order sent,
+ * bounded in number and bytes. Its reader stops when it is full, and it only empties as fast as the
+ * client takes results, so a slow client slows its own batch and nothing else.
  */
 export interface Slot {
   /** The result as text, undefined until it is there. */
@@ -65,8 +65,8 @@ export class Window {
   }
 
   /**
-   * The results that are ready, oldest first, at most about so many bytes; they have left the window.
-   * Undefined after the last one.
+   * The results that are ready, oldest first, at most about so many bytes; they have left the
+   * window. Undefined after the last one.
    */
   async take(bytesWanted: number): Promise<string[] | undefined> {
     while (this.#slots[0]?.text === undefined) {

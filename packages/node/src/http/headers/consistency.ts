@@ -15,8 +15,8 @@ export const readAlias = (text: string): Consistency => knownAlias.read(text)
 
 /**
  * @param field  what the text is called in errors
- * @throws SHOAL_CONSISTENCY_INVALID  not an item, an unknown level or parameter, a number out of range.
- *         Whether r and w fit the N of the bucket is known to the coordinator only.
+ * @throws SHOAL_CONSISTENCY_INVALID  not an item, an unknown level or parameter, a number out of
+ * range. Whether r and w fit the N of the bucket is known to the coordinator only.
  */
 export function parseConsistency(
   text: string,

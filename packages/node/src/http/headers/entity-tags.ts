@@ -1,4 +1,6 @@
-/** `If-Match` and `If-None-Match`: `*`, or ETags in quotes separated by commas (RFC 9110, 8.8.3). */
+/**
+ * `If-Match` and `If-None-Match`: `*`, or ETags in quotes separated by commas (RFC 9110, 8.8.3).
+ */
 import { fieldError } from './fault.ts'
 
 export const anyTag = '*'
@@ -43,8 +45,8 @@ function stopAt(text: string, field: string, at: number): never {
 const strengthened = (tag: string): string => (tag.startsWith('W/') ? tag.slice(2) : tag)
 
 /**
- * The tags of `If-None-Match`, which compares weakly: a `W/` before a tag changes nothing. In `If-Match`
- * it makes the tag match nothing, and stays.
+ * The tags of `If-None-Match`, which compares weakly: a `W/` before a tag changes nothing. In
+ * `If-Match` it makes the tag match nothing, and stays.
  */
 export const weakened = (tags: readonly string[]): readonly string[] => tags.map(strengthened)
 

@@ -16,7 +16,9 @@ export function fieldError(
   })
 }
 
-/** Enough of what was sent to recognise it; an answer must not repeat 8 KiB of somebody's header. */
+/**
+ * Enough of what was sent to recognise it; an answer must not repeat 8 KiB of somebody's header.
+ */
 export const excerpt = (text: string): string =>
   text.length <= EXCERPT_CHARS ? text : `${text.slice(0, EXCERPT_CHARS)}…`
 

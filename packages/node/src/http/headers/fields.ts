@@ -4,7 +4,9 @@ import { headerNames, newSession } from '@shoal/wire'
 import { checkOpaque, fieldError } from './fault.ts'
 import { isFault, parseItem } from './structured.ts'
 
-/** Passed on unread: only the coordinator can open it. An empty one would silently be a blind write. */
+/**
+ * Passed on unread: only the coordinator can open it. An empty one would silently be a blind write.
+ */
 export const checkContext = (text: string, field: string = headerNames.causalContext): string =>
   checkOpaque(text, { code: 'SHOAL_CONTEXT_INVALID', field, max: limits.contextTokenBytesMax })
 
@@ -57,8 +59,8 @@ export function parseExplain(text: string): boolean {
 const traceparentText = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
 
 /**
- * The trace id of a W3C `traceparent`, for the log. Undefined when malformed: the recommendation says to
- * go on as if it were not there, and not to fail the request.
+ * The trace id of a W3C `traceparent`, for the log. Undefined when malformed: the recommendation
+ * says to go on as if it were not there, and not to fail the request.
  */
 export function traceIdOf(traceparent: string): string | undefined {
   const [, version, id, parent, more] = traceparentText.exec(traceparent) ?? []

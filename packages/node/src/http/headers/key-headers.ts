@@ -1,6 +1,6 @@
 /**
- * The headers of a key–value request, read once and checked whether the method has a use for them or
- * not: a header that is wrong is a mistake somewhere, and silence would hide it.
+ * The headers of a key–value request, read once and checked whether the method has a use for them
+ * or not: a header that is wrong is a mistake somewhere, and silence would hide it.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Consistency, Precondition } from '@shoal/coordinator'

@@ -1,4 +1,6 @@
-/** `Content-Type` and `Content-Encoding` of values: kept and returned as sent, so only checked here. */
+/**
+ * `Content-Type` and `Content-Encoding` of values: kept and returned as sent, so only checked here.
+ */
 import { limits } from '@shoal/kernel'
 import { headerNames } from '@shoal/wire'
 import { fieldError } from './fault.ts'
@@ -48,6 +50,7 @@ export function checkContentEncoding(
   field: string = headerNames.contentEncoding,
 ): string {
   if (text.length <= CONTENT_ENCODING_BYTES_MAX && encodings.test(text)) return text
-  const message = `it lists names of codings, such as gzip, in at most ${CONTENT_ENCODING_BYTES_MAX} bytes`
+  const most = CONTENT_ENCODING_BYTES_MAX
+  const message = `it lists names of codings, such as gzip, in at most ${most} bytes`
   throw fieldError('SHOAL_HEADER_INVALID', { field, offset: 0, message }, { got: text })
 }

@@ -1,8 +1,9 @@
 import { limits } from '@shoal/kernel'
 
 /**
- * Remembers what header texts mean. Clients send the same few texts over and over, so parsing is rare
- * and may be thorough. A client that sends ever new ones only empties the memory: it stays bounded.
+ * Remembers what header texts mean. Clients send the same few texts over and over, so parsing is
+ * rare and may be thorough. A client that sends ever new ones only empties the memory: it stays
+ * bounded.
  *
  * Cost: one Map look-up for a known text.
  */

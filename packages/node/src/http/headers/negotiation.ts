@@ -1,7 +1,7 @@
 /**
- * `Accept` and `Prefer`: wishes, not commands. Parts that make no sense are passed over, because well
- * known programs send some (Java's HttpURLConnection: `*; q=.2`), and because RFC 9110 and RFC 7240
- * let a server ignore both headers.
+ * `Accept` and `Prefer`: wishes, not commands. Parts that make no sense are passed over, because
+ * well known programs send some (Java's HttpURLConnection: `*; q=.2`), and because RFC 9110 and RFC
+ * 7240 let a server ignore both headers.
  */
 import { mediaTypes, resolveSiblings } from '@shoal/wire'
 import { HeaderMemory } from './memory.ts'
@@ -17,8 +17,8 @@ interface Range {
 const accepted = new HeaderMemory((text) => parseAccept(text))
 
 /**
- * The offer most wished for; the first one where the header is silent, equal or excludes all: a list in
- * an unwanted type helps a client more than a 406.
+ * The offer most wished for; the first one where the header is silent, equal or excludes all: a
+ * list in an unwanted type helps a client more than a 406.
  */
 export function chooseType<Offer extends string>(
   accept: string | undefined,
@@ -64,7 +64,9 @@ function qualityOf(offer: string, ranges: readonly Range[]): number {
 export const siblingForms = [mediaTypes.json, mediaTypes.siblings, mediaTypes.multipart] as const
 export type SiblingForm = (typeof siblingForms)[number]
 
-/** Whether `Prefer` holds `siblings=resolve`. The first mention of a preference counts (RFC 7240). */
+/**
+ * Whether `Prefer` holds `siblings=resolve`. The first mention of a preference counts (RFC 7240).
+ */
 export function prefersResolved(prefer: string): boolean {
   for (const element of prefer.split(',', ELEMENTS_MAX)) {
     const preference = (element.split(';', 1)[0] ?? '').replace(/[\t "]/g, '').toLowerCase()

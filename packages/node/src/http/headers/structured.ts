@@ -1,10 +1,10 @@
 /**
  * RFC 9651 items, with the place of everything that is wrong.
  *
- * A library that throws "parse error" would do for reading; it would not do for telling a person which
- * character of a header to look at, or where the parameter stands that nobody knows. Dates and display
- * strings are read for the sake of the grammar (a repeated parameter may be anything before its last
- * value) and mean nothing here.
+ * A library that throws "parse error" would do for reading; it would not do for telling a person
+ * which character of a header to look at, or where the parameter stands that nobody knows. Dates
+ * and display strings are read for the sake of the grammar (a repeated parameter may be anything
+ * before its last value) and mean nothing here.
  */
 export type BareKind =
   | 'integer'

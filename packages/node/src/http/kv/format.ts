@@ -14,7 +14,10 @@ export function formatReceipt(receipt: Receipt): string {
   const onDisk = durable === undefined ? '' : `, durable=${durable}`
   const precondition =
     receipt.precondition === undefined ? '' : `, precondition=${receipt.precondition}`
-  return `n=${n}, need=${need}, ack=${ack}, primaries=${primaries}, fallbacks=${fallbacks}${onDisk}, hinted=${hinted}, repaired=${repaired}, epoch=${epoch}, node="${node}"${precondition}`
+  return (
+    `n=${n}, need=${need}, ack=${ack}, primaries=${primaries}, fallbacks=${fallbacks}${onDisk}, ` +
+    `hinted=${hinted}, repaired=${repaired}, epoch=${epoch}, node="${node}"${precondition}`
+  )
 }
 
 let lastSecond = -1
@@ -31,8 +34,8 @@ export function httpDate(time: Millis): string {
 }
 
 /**
- * The lines every key–value answer has. `etag` is that of what is shown, empty where no value exists:
- * then neither it nor the time stands.
+ * The lines every key–value answer has. `etag` is that of what is shown, empty where no value
+ * exists: then neither it nor the time stands.
  */
 export function answerLines(
   answer: ReadAnswer | WriteAnswer,

@@ -27,8 +27,8 @@ export const typeOf = ({ contentType }: LiveValue): string =>
   contentType === '' ? mediaTypes.bytes : contentType
 
 /**
- * The value that everyone asked picks: the largest stamp, then the largest dot. Values come with the
- * newest dot last, and one stamp seldom stands twice.
+ * The value that everyone asked picks: the largest stamp, then the largest dot. Values come with
+ * the newest dot last, and one stamp seldom stands twice.
  */
 export function winnerOf(values: readonly LiveValue[]): LiveValue | undefined {
   let winner: LiveValue | undefined

@@ -29,7 +29,9 @@ export function addBatchRoute(app: FastifyInstance, services: Services): void {
       operationId: 'batch',
       summary: 'Up to 1,000 independent operations',
       description:
-        'They run in any order, side by side; results come in the order sent. In NDJSON one operation and one result stand on each line, and both are streamed: a result is sent as soon as those before it are.',
+        'They run in any order, side by side; results come in the order sent. In NDJSON one ' +
+        'operation and one result stand on each line, and both are streamed: a result is sent ' +
+        'as soon as those before it are.',
       tags: ['Values'],
       headers: Type.Object({
         Consistency: Type.Optional(

@@ -168,8 +168,8 @@ const outOfRange = (field: string, message: string): ShoalError =>
   invalid('SHOAL_BODY_INVALID', [{ field, message }])
 
 /**
- * With another n the keys that are there would have copies in the wrong number, so n changes only in an
- * empty bucket. Asked of all replicas: one that is away may hold a key nobody else has.
+ * With another n the keys that are there would have copies in the wrong number, so n changes only
+ * in an empty bucket. Asked of all replicas: one that is away may hold a key nobody else has.
  */
 async function checkCopies(bucket: string, n: number, services: Services): Promise<void> {
   const current = await services.buckets.get(bucket)

@@ -29,7 +29,8 @@ export function addListRoute(app: App): void {
         operationId: 'listKeys',
         summary: 'List keys by prefix',
         description:
-          'Keys with a live value in the order of their UTF-8 bytes. A page is what one moment showed; keys written meanwhile may be on it or not.',
+          'Keys with a live value in the order of their UTF-8 bytes. A page is what one moment ' +
+          'showed; keys written meanwhile may be on it or not.',
         tags: ['Values'],
         params: Type.Object({ bucket: BucketName }),
         querystring: ListQuery,

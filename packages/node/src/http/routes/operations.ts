@@ -1,4 +1,6 @@
-/** What operators and their tools ask: alive, ready, healthy, metrics, the API's own description. */
+/**
+ * What operators and their tools ask: alive, ready, healthy, metrics, the API's own description.
+ */
 import { ShoalError } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'
 import type { Registry } from 'prom-client'

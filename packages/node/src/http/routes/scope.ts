@@ -56,8 +56,8 @@ export function exchangeOf(
 }
 
 /**
- * Opens an exchange for each request, reads queries and JSON bodies strictly. Answers leave through the
- * exchange, so that every one has the same headers and is counted.
+ * Opens an exchange for each request, reads queries and JSON bodies strictly. Answers leave through
+ * the exchange, so that every one has the same headers and is counted.
  */
 export function prepareScope(app: FastifyInstance, services: Services): void {
   app.addHook('onRequest', (request, reply, done) => {

@@ -10,7 +10,9 @@ const INTEGER = '(?:0|[1-9][0-9]*)'
 
 const consistency = Type.String({
   description:
-    'RFC 9651 item: `one`, `quorum` (the default) or `all`, with the parameters `r` and `w` (1 to N, override the level), `strict` (primaries only) and `durable` (0 to w acknowledgements that must be on disk).',
+    'RFC 9651 item: `one`, `quorum` (the default) or `all`, with the parameters `r` and `w` (1 ' +
+    'to N, override the level), `strict` (primaries only) and `durable` (0 to w ' +
+    'acknowledgements that must be on disk).',
   examples: ['quorum;r=1;w=3;durable=1'],
 })
 
@@ -30,7 +32,8 @@ const commonRequestHeaders = {
     Type.String({
       maxLength: limits.clientSessionHeaderBytesMax,
       description:
-        '`new`, or the Shoal-Session of earlier answers, separated by commas. Gives read-your-writes and monotonic reads for the keys it remembers.',
+        '`new`, or the Shoal-Session of earlier answers, separated by commas. Gives ' +
+        'read-your-writes and monotonic reads for the keys it remembers.',
     }),
   ),
   'Shoal-Timeout': Type.Optional(
@@ -50,7 +53,9 @@ export const ReadHeaders = Type.Object({
   ...commonRequestHeaders,
   Accept: Type.Optional(
     Type.String({
-      description: `For a key with several values: ${mediaTypes.json}, ${mediaTypes.siblings} or ${mediaTypes.multipart}.`,
+      description:
+        `For a key with several values: ${mediaTypes.json}, ${mediaTypes.siblings} ` +
+        `or ${mediaTypes.multipart}.`,
     }),
   ),
   Prefer: Type.Optional(
@@ -109,9 +114,11 @@ const answerHeaders = {
   }),
   Receipt: Type.String({
     description:
-      'RFC 9651 dictionary: n, need, ack, primaries, fallbacks, durable (writes), hinted, repaired, epoch, node, precondition.',
+      'RFC 9651 dictionary: n, need, ack, primaries, fallbacks, durable (writes), hinted, ' +
+      'repaired, epoch, node, precondition.',
     examples: [
-      'n=3, need=2, ack=3, primaries=3, fallbacks=0, durable=3, hinted=0, repaired=0, epoch=4, node="n1"',
+      'n=3, need=2, ack=3, primaries=3, fallbacks=0, durable=3, hinted=0, repaired=0, epoch=4, ' +
+        'node="n1"',
     ],
   }),
   'Shoal-Session': Type.String({ description: 'The new token, where the request carried one.' }),
