@@ -140,6 +140,7 @@ async function closeServer(nodeServer: NodeServer, services: Services): Promise<
   if (!server.listening) return
   server.close()
   server.closeIdleConnections()
+  nodeServer.dropSilent()
   const timer = services.env.clock.after(millis(services.limits.drainMs), () =>
     server.closeAllConnections(),
   )

@@ -1,12 +1,14 @@
 /**
  * Open connections, counted and bounded.
  *
- * Node's own bound (`maxConnections`) closes the surplus without a word. Here a surplus connection
- * is held for a second: if a request comes it is answered with 503 and a reason, if none comes the
- * same answer is sent unasked. Peers that ask for an upgrade are let through even then, so that a
- * flood of clients cannot part the nodes of a cluster.
+ * Node's own bound (`maxConnections`) closes the surplus without a word, and lets whoever came first
+ * stay, though it never says anything. Here a newcomer takes the place of the connection that has
+ * been silent longest since it opened, if there is one: idle sockets keep nobody out. Where all are
+ * in use the newcomer is one too many. It is held for a second: if a request comes it is answered
+ * with 503 and a reason, if none comes the same answer is sent unasked. Peers that ask for an
+ * upgrade are let through even then, so that a flood of clients cannot part the nodes of a cluster.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Env, millis, ShoalError, type Timer } from '@shoal/kernel'
 import type { HttpMetrics } from './metrics.ts'
@@ -26,6 +28,10 @@ export class Connection {
   surplus: Timer | undefined
   /** It became a peer's channel, which ends in its own time. */
   isPeer = false
+  /** No request has come yet. */
+  silent = true
+  /** Told that it is one too many. */
+  leaving = false
 
   constructor(socket: Socket) {
     this.socket = socket
@@ -46,7 +52,11 @@ export class Connections {
   readonly #env: Env
   readonly #limits: HttpLimits
   readonly #metrics: HttpMetrics
+  /** Those without a request so far, the oldest first, and since when. */
+  readonly #silent = new Map<Socket, number>()
   #open = 0
+  /** Being told that they are one too many. */
+  #leaving = 0
   #peers = 0
   #clientsGone: (() => void) | undefined
 
@@ -57,32 +67,47 @@ export class Connections {
     server.on('connection', (socket: Socket) => this.#opened(socket))
   }
 
-  get open(): number {
-    return this.#open
-  }
-
   #opened(socket: Socket): void {
     this.#metrics.connections = ++this.#open
-    socket.once('close', () => {
-      this.#metrics.connections = --this.#open
-      const { surplus, isPeer } = connectionOf(socket)
-      if (surplus !== undefined) surplus.cancel()
-      if (isPeer) this.#peers--
-      if (this.#open === this.#peers) this.#clientsGone?.()
-    })
-    const over = this.#open - this.#limits.connectionsMax
+    this.#silent.set(socket, this.#env.clock.elapsed())
+    socket.once('close', () => this.#closed(connectionOf(socket)))
+    const over = this.#open - this.#leaving - this.#limits.connectionsMax
     if (over <= 0) return
     this.#metrics.connectionsRefused++
+    const idle = this.#longestSilent()
+    if (idle !== undefined) return this.#refuseUnasked(idle)
     if (over > this.#limits.connectionsRefusingMax) return this.#refuseUnasked(socket)
     const wait = millis(this.#limits.connectionRefusingMs)
     connectionOf(socket).surplus = this.#env.clock.after(wait, () => this.#refuseUnasked(socket))
   }
 
-  /**
-   * Whether the request under way is one on a surplus connection, which a peer's upgrade is not.
-   */
-  isSurplus(request: IncomingMessage): boolean {
-    return connectionOf(request.socket).surplus !== undefined
+  #closed({ socket, surplus, isPeer, leaving }: Connection): void {
+    this.#metrics.connections = --this.#open
+    this.#silent.delete(socket)
+    surplus?.cancel()
+    if (leaving) this.#leaving--
+    if (isPeer) this.#peers--
+    if (this.#open === this.#peers) this.#clientsGone?.()
+  }
+
+  /** One that opened a while ago; a client that has just connected is about to speak. */
+  #longestSilent(): Socket | undefined {
+    const [oldest] = this.#silent
+    if (oldest === undefined) return undefined
+    const [socket, since] = oldest
+    const waited = this.#env.clock.elapsed() - since
+    return waited < this.#limits.connectionRefusingMs ? undefined : socket
+  }
+
+  /** The first request of a connection has come. */
+  heard(connection: Connection): void {
+    connection.silent = false
+    this.#silent.delete(connection.socket)
+  }
+
+  /** Closes those that wait without having said anything, which Node counts as busy. */
+  dropSilent(): void {
+    for (const socket of this.#silent.keys()) socket.destroy()
   }
 
   /** The connection became a peer's channel. */
@@ -90,6 +115,7 @@ export class Connections {
     const connection = connectionOf(socket)
     connection.surplus?.cancel()
     connection.surplus = undefined
+    this.heard(connection)
     connection.isPeer = true
     this.#peers++
     if (this.#open === this.#peers) this.#clientsGone?.()
@@ -118,7 +144,11 @@ export class Connections {
 
   #refuseUnasked(socket: Socket): void {
     const failure = this.refusal()
-    connectionOf(socket).failure = failure
+    const connection = connectionOf(socket)
+    connection.failure = failure
+    connection.leaving = true
+    this.#leaving++
+    this.#silent.delete(socket)
     closeWith(socket, rawProblem(failure), { env: this.#env, lingerMs: LAST_WORDS_MS })
   }
 }

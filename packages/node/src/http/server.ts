@@ -39,6 +39,11 @@ export class NodeServer {
     this.server.on('connect', (_request, socket: Duplex) => this.#refuseConnect(socket as Socket))
   }
 
+  /** For the end of the node. */
+  dropSilent(): void {
+    this.#connections.dropSilent()
+  }
+
   /** Resolves when no client is connected any more. */
   clientsGone(): Promise<void> {
     return this.#connections.clientsGone()
@@ -82,6 +87,7 @@ export class NodeServer {
   readonly #take = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connectionOf(request.socket)
     if (connection.failure !== undefined) return
+    if (connection.silent) this.#connections.heard(connection)
     connection.last = response
     const url = request.url ?? ''
     if (url.charCodeAt(0) !== SLASH) request.url = originForm(url)

@@ -29,6 +29,10 @@ t.test(
     })
     t.teardown(() => face.app.close())
     const kept = await openConnections(face, 20)
+  for (const connection of kept) {
+    connection.send(livez)
+    await connection.answer()
+  }
     const surplus = await openConnections(face, 40)
     for (const connection of surplus) {
       const answer = await connection.answer()
@@ -56,10 +60,30 @@ async function gauge(connection: RawConnection, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
 }
 
+t.test('sockets that never say anything keep nobody out for long', async (t) => {
+  const face = await openFace({ limits: { connectionsMax: 10, connectionRefusingMs: 50 } })
+  t.teardown(() => face.app.close())
+  const [busy] = await openConnections(face, 1)
+  t.equal(await gauge(busy!, 'shoal_http_connections'), 1)
+  const idle = await openConnections(face, 9)
+  // Until the idle ones have had their time, a newcomer is the one too many.
+  let status = 503
+  while (status === 503) status = (await call(face, 'GET', '/livez')).status
+  t.equal(status, 200, 'then it takes the place of the oldest of them')
+  const told = await idle[0]!.answer()
+  t.equal(told.status, 503)
+  t.equal(problemOf(told).code, 'SHOAL_CONNECTIONS_FULL')
+  t.equal(await idle[0]!.rest(), '')
+  busy!.send(livez)
+  t.equal((await busy!.answer()).status, 200, 'whoever has spoken stays')
+  for (const connection of [busy!, ...idle]) connection.destroy()
+})
+
 t.test('a request on a surplus connection is answered with the reason', async (t) => {
   const face = await openFace({ limits: { connectionsMax: 1 } })
   t.teardown(() => face.app.close())
   const [kept] = await openConnections(face, 1)
+  t.equal(await gauge(kept!, 'shoal_http_connections_refused_total'), 0, 'it has spoken')
   for (const method of ['GET', 'PUT']) {
     const refused = await call(face, method, path, method === 'PUT' ? { body: 'x' } : {})
     t.equal(refused.status, 503)
@@ -107,6 +131,7 @@ t.test(
 
 t.test('closing waits for what is under way, and drops what is idle', async (t) => {
   const face = await openFace()
+  const [silent] = await openConnections(face, 1)
   const idle = new RawConnection(face.port)
   idle.send(livez)
   await idle.answer()
@@ -119,6 +144,7 @@ t.test('closing waits for what is under way, and drops what is idle', async (t) 
     closed = true
   })
   t.equal(await idle.rest(), '')
+  t.equal(await silent!.rest(), '')
   t.notOk(closed)
   held.release()
   const answer = await busy.answer()
