@@ -63,8 +63,18 @@ export class DigestJournal {
   }
 }
 
-/** Brings the digests back to exactly what the rows say, after a clean stop or a crash. */
-export async function recoverDigests(store: Store, digests: Digests): Promise<DigestJournal> {
+/**
+ * Brings the digests back to exactly what the rows say, after a clean stop or a crash.
+ *
+ * A power cut may lose a batch that nobody acknowledged and keep the one behind it. Records and
+ * checkpoints then build on a change that is not there, and only the rows can tell.
+ *
+ * @returns the journal to go on with, and whether the digests have to be rebuilt from the rows
+ */
+export async function recoverDigests(
+  store: Store,
+  digests: Digests,
+): Promise<{ journal: DigestJournal; holes: boolean }> {
   const included = new Map<Partition, number>()
   for await (const { key, value } of scanDigests(store, CHECKPOINT)) {
     const partition = key.readUInt16BE(1) as Partition
@@ -73,12 +83,17 @@ export async function recoverDigests(store: Store, digests: Digests): Promise<Di
     digests.continueFrom(sequence)
   }
   let oldest: number | undefined
+  let previous: number | undefined
+  let holes = false
   for await (const { key, value } of scanDigests(store, JOURNAL)) {
     const sequence = Number(key.readBigUInt64BE(1))
     oldest ??= sequence
+    holes ||= previous !== undefined && sequence !== previous + 1
+    previous = sequence
     digests.replay(sequence, value, included)
   }
-  return new DigestJournal(digests, oldest ?? digests.sequence + 1)
+  holes ||= previous !== undefined && digests.sequence > previous
+  return { journal: new DigestJournal(digests, oldest ?? digests.sequence + 1), holes }
 }
 
 /** Partitions whose digests were in doubt when the node stopped. */

@@ -33,6 +33,7 @@ import type { RequestMemory } from './core/request-memory.ts'
 import type { Stamps } from './core/stamps.ts'
 import type { VersionCache } from './core/version-cache.ts'
 import { type DigestJournal, rebuildPartition, suspectKey } from './digest-journal.ts'
+import { DAMAGED, fetchMany } from './fetch.ts'
 import type { Operation, PutOperation, Written } from './operations.ts'
 
 /**
@@ -211,12 +212,12 @@ export class Pipeline {
 
   async #loadVersions(slots: readonly Slot[]): Promise<void> {
     const names = slots.map((slot) => rowKeyName(slot.rowKey))
-    const stored = await this.#parts.store.getMany('versions', names)
+    const stored = await fetchMany(this.#parts.store, 'versions', names)
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index] as Slot
       const bytes = stored[index]
       if (bytes === undefined) continue
-      slot.version = decodeStoredVersion(bytes, slot.token)
+      slot.version = bytes === DAMAGED ? undefined : decodeStoredVersion(bytes, slot.token)
       slot.before = slot.version
       slot.damaged = slot.version === undefined
       if (slot.version) this.#parts.cache.set(slot.rowKey, slot.version)
@@ -226,9 +227,11 @@ export class Pipeline {
   async #loadRows(slots: readonly Slot[]): Promise<void> {
     this.figures.rowsLoaded += slots.length
     const rowKeys = slots.map((slot) => slot.rowKey)
-    const rows = await this.#parts.store.getMany('rows', rowKeys)
+    const rows = await fetchMany(this.#parts.store, 'rows', rowKeys)
     slots.forEach((slot, index) => {
-      slot.row = rows[index]
+      const row = rows[index]
+      // A row that cannot be read is a row that fails its checksum: nothing in it is used.
+      slot.row = row === DAMAGED ? UNREADABLE : row
       if (!slot.damaged || !slot.row || verifyRow(slot.row, slot.token) !== 'ok') return
       // The version record is damaged and the row is not: the row has the same version in it.
       slot.version = rowVersion(slot.row)
@@ -353,6 +356,7 @@ interface Loaded {
 }
 
 const EMPTY = Buffer.alloc(0)
+const UNREADABLE = Buffer.alloc(0)
 
 function sizeOf(operation: Operation): number {
   return operation.kind === 'put' ? operation.body.length : operation.row.length

@@ -1,6 +1,7 @@
 import { type Env, type ErrorCode, limits, ShoalError } from '@shoal/kernel'
 import { rowVersion, type Store, verifyRow } from '@shoal/storage'
 import type { VersionCache } from './core/version-cache.ts'
+import { DAMAGED, type Fetched, fetchMany } from './fetch.ts'
 
 /**
  * Row reads, gathered: everything asked in one turn of the event loop is one MultiGet. A single one
@@ -80,12 +81,10 @@ export class Reads {
 
   async #load(batch: readonly Wanted[]): Promise<void> {
     const writesBefore = this.#writes()
-    let rows: readonly (Buffer | undefined)[]
+    let rows: readonly Fetched[]
     try {
-      rows = await this.#store.getMany(
-        'rows',
-        batch.map(({ rowKey }) => rowKey),
-      )
+      const rowKeys = batch.map(({ rowKey }) => rowKey)
+      rows = await fetchMany(this.#store, 'rows', rowKeys)
     } catch (error) {
       const code = error instanceof ShoalError ? error.code : 'SHOAL_STORE_FAILED'
       for (const { sink } of batch) sink.failed(code)
@@ -96,7 +95,7 @@ export class Reads {
     for (let index = 0; index < batch.length; index++) {
       const { rowKey, sink } = batch[index] as Wanted
       const row = rows[index]
-      if (row === undefined || verifyRow(row, rowKey.readBigUInt64BE(0)) === 'ok') {
+      if (row === undefined || (row !== DAMAGED && isSound(row, rowKey))) {
         if (row && cacheable) this.#cache.set(rowKey, rowVersion(row))
         sink.row(row)
       } else {
@@ -106,3 +105,6 @@ export class Reads {
     }
   }
 }
+
+const isSound = (row: Buffer, rowKey: Buffer): boolean =>
+  verifyRow(row, rowKey.readBigUInt64BE(0)) === 'ok'

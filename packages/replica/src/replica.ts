@@ -74,10 +74,9 @@ export class Replica {
     const marker = await takeCleanMarker(store)
     const actors = new Actors(env.random('actors'), marker)
     const digests = new Digests(partitions)
-    const journal = await recoverDigests(store, digests)
-    for (const partition of await suspectPartitions(store)) {
-      await rebuildPartition(store, digests, partition, partitions)
-    }
+    const { journal, holes } = await recoverDigests(store, digests)
+    const suspect = holes ? allOf(partitions) : await suspectPartitions(store)
+    for (const partition of suspect) await rebuildPartition(store, digests, partition, partitions)
     return new Replica({
       env,
       store,
@@ -166,6 +165,9 @@ export class Replica {
     await leaveCleanMarker(this.#store, this.#actors.encode())
   }
 }
+
+const allOf = (partitions: number): Partition[] =>
+  Array.from({ length: partitions }, (_none, index) => index as Partition)
 
 interface Parts {
   readonly env: Env

@@ -32,7 +32,8 @@ t.test('after any number of groups, digests are recovered as they were (P6, E1)'
       for (const group of groups) applyGroup(store, journal, group)
 
       const recovered = new Digests(PARTITIONS)
-      await recoverDigests(store, recovered)
+      const { holes } = await recoverDigests(store, recovered)
+      if (holes) return false
       if (recovered.sequence !== digests.sequence) return false
       return Array.from({ length: PARTITIONS }).every((_none, index) => {
         const partition = index as Partition

@@ -228,7 +228,8 @@ t.test(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 40 }),
         fc.integer({ min: 0, max: 20 }),
-        async (steps, keepUnsynced) => {
+        fc.boolean(),
+        async (steps, keepUnsynced, holes) => {
           const node = await open()
           const acknowledged = new Map<string, string>()
           const unsynced = new Set<string>()
@@ -244,7 +245,8 @@ t.test(
               acknowledged.delete(name)
             }
           }
-          node.disk.crash({ keepUnsynced })
+          const random = node.env.random('crash')
+          node.disk.crash(holes ? { keepUnsynced: 'random', holes, random } : { keepUnsynced })
           const after = await open(node.disk, 2)
           for (const [name, value] of acknowledged) {
             if (!(await values(after, name)).includes(value)) return false
@@ -278,7 +280,7 @@ t.test('a read error refuses the write and changes nothing (P5)', async (t) => {
   const node = await open()
   await put(node, 'k', 'v')
   const fresh = await reopen(node)
-  fresh.disk.failRead('versions', makeRowKey('b', 'k').subarray(8))
+  fresh.disk.failRead('versions', makeRowKey('b', 'k').subarray(8), 'SHOAL_STORE_FAILED')
   const refused = await put(fresh, 'k', 'w')
   t.equal(refused.refused, 'SHOAL_STORE_FAILED')
   t.same(await values(fresh, 'k'), ['v'])
@@ -366,4 +368,18 @@ t.test('siblings are refused at their limit, merges never are (V8)', async (t) =
   t.equal(await merge(left, 'k', rowOf(other.written, 'k')), 'durable')
   const row = (await read(left, 'k')) as Buffer
   t.equal(visibleCount(rowVersion(row), 0), 3)
+})
+
+t.test('one damaged block refuses its own key, not the group it is in (P10)', async (t) => {
+  const node = await open()
+  for (const key of ['a', 'b', 'c']) await put(node, key, 'v')
+  const after = await reopen(node)
+  after.disk.failRead('versions', makeRowKey('b', 'b').subarray(8), 'SHOAL_ROW_DAMAGED')
+  after.disk.failRead('rows', makeRowKey('b', 'b'), 'SHOAL_ROW_DAMAGED')
+  const results = await Promise.all(['a', 'b', 'c'].map((key) => put(after, key, 'w')))
+  t.same(
+    results.map(({ refused }) => refused),
+    [undefined, 'SHOAL_ROW_DAMAGED', undefined],
+  )
+  t.equal(await read(after, 'b'), 'SHOAL_ROW_DAMAGED')
 })
