@@ -186,10 +186,12 @@ export function failureLines(failure: Failure, paint: Output['paint']): string[]
   const { exit, code, message, hint, outcome, replicas = [], errors = [], stack } = failure
   return [
     `${paint.red('error:')} ${code === '' ? '' : `${paint.bold(code)} `}${message}`,
-    ...errors.map(
-      (each) =>
-        `  ${each.field}${each.offset === undefined ? '' : ` at ${each.offset}`}: ${each.message}`,
-    ),
+    ...errors
+      .filter(({ message: what }) => !message.includes(what))
+      .map(
+        (each) =>
+          `  ${each.field}${each.offset === undefined ? '' : ` at ${each.offset}`}: ${each.message}`,
+      ),
     ...replicas.map(({ node, role, state, ms }) => `  ${node} (${role}): ${state} after ${ms} ms`),
     ...(outcome === undefined || exit === exitCodes.usage
       ? []

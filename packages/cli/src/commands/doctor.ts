@@ -1,6 +1,7 @@
 /** `shoal doctor`. */
+import { type ExaminedConfig, inspectConfig } from '@shoal/node/config'
 import { examineDirectory } from '../doctor/directory.ts'
-import { type Finding, skipped } from '../doctor/finding.ts'
+import { type Finding, failure, ok, skipped, warning } from '../doctor/finding.ts'
 import {
   judgeNodeVersion,
   judgeOpenFiles,
@@ -15,6 +16,7 @@ import { plural } from '../format/quantities.ts'
 import type { Io, Paint } from '../terminal.ts'
 
 interface Options {
+  readonly config?: string
   readonly data?: string
   readonly listen?: string
   readonly url?: string
@@ -23,17 +25,18 @@ interface Options {
 }
 
 /** Looks at everything it can, whatever it finds on the way. */
-export async function doctor({ out }: Io, options: Options): Promise<ExitCode> {
-  const listen = options.listen === undefined ? undefined : parseListen(options.listen)
+export async function doctor({ out, environment }: Io, options: Options): Promise<ExitCode> {
+  const { settings, data, listen } = whatToLookAt(options, environment)
   const machine = lookAtMachine()
   const findings = [
     judgeNodeVersion(machine),
     judgePlatform(machine),
     judgeOpenFiles(machine),
     await examineStore(),
-    ...(options.data === undefined
+    settings,
+    ...(data === undefined
       ? [skipped('data directory', 'not looked at', '--data DIR')]
-      : await examineDirectory(options.data)),
+      : await examineDirectory(data)),
     listen === undefined
       ? skipped('port', 'not looked at', '--listen HOST:PORT')
       : await examinePort(listen.host, listen.port),
@@ -45,6 +48,39 @@ export async function doctor({ out }: Io, options: Options): Promise<ExitCode> {
   if (options.json) out.json({ ok: failures === 0, findings })
   else out.lines(doctorLines(findings, out.paint))
   return failures === 0 ? exitCodes.done : exitCodes.failed
+}
+
+interface LookAt {
+  readonly settings: Finding
+  readonly data: string | undefined
+  readonly listen: { readonly host: string; readonly port: number } | undefined
+}
+
+/** A file or a variable that names a node makes its configuration a thing to look at. */
+function whatToLookAt(options: Options, environment: Io['environment']): LookAt {
+  const { config, data, listen } = options
+  const given = listen === undefined ? undefined : parseListen(listen)
+  const isConfigured = [config, environment.SHOAL_CONFIG, environment.SHOAL_NODE_ID].some(Boolean)
+  if (!isConfigured) {
+    return { settings: skipped('settings', 'not read', '--config FILE'), data, listen: given }
+  }
+  const examined = inspectConfig({ flags: { config, data, listen }, environment })
+  const { shown, error } = examined
+  return {
+    settings: judgeSettings(examined),
+    data: shown.data === '' ? undefined : shown.data,
+    listen: error === undefined ? parseListen(shown.listen) : given,
+  }
+}
+
+function judgeSettings({ error, warnings }: ExaminedConfig): Finding {
+  if (error !== undefined) {
+    const faults = error.details.errors?.map(({ field, message }) => `${field}: ${message}`) ?? []
+    return failure('settings', faults.join('; ') || error.message, 'shoal config show --origins')
+  }
+  const [first] = warnings
+  if (first === undefined) return ok('settings', 'nothing in them is wrong')
+  return warning('settings', `${first.field}: ${first.message}`, 'shoal config show --origins')
 }
 
 export function parseListen(text: string): { host: string; port: number } {

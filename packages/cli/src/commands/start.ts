@@ -1,17 +1,26 @@
 /** `shoal start`: one node, for as long as it runs. */
+import { type ConfigFlags, loadConfig } from '@shoal/node/config'
 import type { ReadyMessage } from '../dev/node-process.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { reportFailure } from '../failure.ts'
 import { createLog, jsonLine, type LogFormat } from '../node/log.ts'
-import { readNodeOptions, type StartOptions } from '../node/node-options.ts'
 import { stopSignals } from '../stop-signals.ts'
 import type { Io } from '../terminal.ts'
 
-export async function start(io: Io, options: StartOptions): Promise<ExitCode> {
-  const { settings, log: format } = readNodeOptions(options, io.environment)
+export async function start(io: Io, flags: ConfigFlags): Promise<ExitCode> {
+  const {
+    settings,
+    log: logSettings,
+    warnings,
+  } = loadConfig({
+    flags,
+    environment: io.environment,
+  })
+  const { format } = logSettings
   const signals = stopSignals(() => process.exit(exitCodes.interrupted))
   const orphaned = whenOrphaned()
-  const log = createLog(io.out, { format, level: 'info' })
+  const log = createLog(io.out, logSettings)
+  for (const { field, message } of warnings) log.warn({ setting: field }, message)
   const onFatal = (error: Error): never => endNow(io, error, format === 'json')
   const [{ startNode }, { ownsException }] = await Promise.all([
     import('@shoal/node'),

@@ -25,8 +25,8 @@ export function traceLines(trace: Trace | undefined, paint: Paint): string[] {
   return [
     `trace ${trace.id} of ${trace.node}`,
     ...trace.events.map(({ at, node, event, detail }) => {
-      const time = formatMillis(at).padStart(8)
-      return `${paint.dim(time)}  ${node.padEnd(width)}  ${event}${detail === '' ? '' : `  ${detail}`}`
+      const time = paint.dim(formatMillis(at).padStart(8))
+      return [time, node.padEnd(width), event, detail].join('  ').trimEnd()
     }),
   ]
 }

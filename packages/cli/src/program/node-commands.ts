@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { type FlagDefinition, flagDefinitions } from '@shoal/node/flags'
+import { type Command, Option } from 'commander'
 import { DEV_NODES_MAX } from '../dev/plan.ts'
 import { below, does, prose, type Shell, wholeNumber } from './parts.ts'
 
@@ -6,6 +7,7 @@ import { below, does, prose, type Shell, wholeNumber } from './parts.ts'
 export function declareNodeCommands(program: Command, shell: Shell): void {
   declareDev(program, shell)
   declareStart(program, shell)
+  declareConfig(program, shell)
   declareDoctor(program, shell)
 }
 
@@ -57,6 +59,7 @@ function declareDoctor(program: Command, shell: Shell): void {
   const command = program
     .command('doctor')
     .summary('what keeps a node from running well here')
+    .option('--config <file>', 'the configuration of a node, where also data and listen stand')
     .option('--data <dir>', 'a data directory: whose it is, its room, the speed of its disk')
     .option('--listen <host:port>', 'an address a node is to listen on')
     .option('--url <url>', 'a node: is the cluster whole, do the clocks agree')
@@ -74,23 +77,66 @@ function declareDoctor(program: Command, shell: Shell): void {
       below(
         'shoal doctor',
         'shoal doctor --data /var/lib/shoal --listen 10.0.0.5:4100',
+        'shoal doctor --config /etc/shoal.toml',
         'shoal doctor --url http://127.0.0.1:4100',
       ),
     )
   does(command, shell, async () => (await import('../commands/doctor.ts')).doctor)
 }
 
+/** Headings of the groups that the settings of a node form. */
+const headings: Record<FlagDefinition['group'], string> = {
+  node: 'This node:',
+  cluster: 'The cluster:',
+  storage: 'Storage:',
+  log: 'Log:',
+  buckets: 'Buckets without properties of their own:',
+}
+
+/** Every setting of a node. Defaults and variables are read by the configuration, not here. */
+function withSettings(command: Command): Command {
+  for (const { flags, group, description } of flagDefinitions) {
+    command.addOption(new Option(flags, description).helpGroup(headings[group]))
+  }
+  return command
+}
+
 function declareStart(program: Command, shell: Shell): void {
-  const command = program
-    .command('start')
-    .summary('one node')
-    .option('--node-id <id>', '')
-    .option('--listen <a>', '')
-    .option('--data <a>', '')
-    .option('--peers <a>', '')
-    .option('--secret-file <a>', '')
-    .option('--replicas <a>', '')
-    .option('--partitions <a>', '')
-    .option('--log <a>', '')
+  const command = withSettings(program.command('start').summary('one node'))
+    .description(
+      prose(`
+      Starts one node of a cluster of fixed members. It prints a line "ready" with its URL when
+      it serves, and with --log json every line is JSON. SIGTERM and SIGINT let it finish what is
+      under way and stop it; a second one ends it at once.
+
+      A setting is taken from the flag, else from the environment, else from the TOML file, else
+      it has its default. shoal config show --origins tells which.
+      `),
+    )
+    .addHelpText(
+      'after',
+      below(
+        'shoal start --node-id n1 --data ./n1 --secret-file ./secret',
+        'shoal start --config /etc/shoal.toml --log json',
+        'shoal start --node-id n1 --listen 10.0.0.1:4100 --data /var/lib/shoal \\',
+        '  --secret-file /etc/shoal/secret --allow-open \\',
+        '  --peers "n1=http://10.0.0.1:4100;zone=a,n2=http://10.0.0.2:4100;zone=b"',
+      ),
+    )
   does(command, shell, async () => (await import('../commands/start.ts')).start)
+}
+
+function declareConfig(program: Command, shell: Shell): void {
+  const config = program.command('config').summary('the settings of a node')
+  const command = withSettings(config.command('show').summary('show the settings'))
+    .option('--origins', 'show where each value comes from')
+    .option('--json', 'print JSON')
+    .description(
+      prose(`
+      Shows the settings that shoal start would have with the same flags, environment and file,
+      and everything that is wrong with them. Secrets are not shown.
+      `),
+    )
+    .addHelpText('after', below('shoal config show --origins --config /etc/shoal.toml'))
+  does(command, shell, async () => (await import('../commands/config.ts')).showConfig)
 }

@@ -67,9 +67,14 @@ export const share = (text: string): number => {
   throw new InvalidArgumentError('It is a number from 0 to 1.')
 }
 
-/** What stands below the options: examples, and the exit codes. */
-export const below = (...examples: readonly string[]): string =>
-  `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}\n\n${exitCodeHelp}`
+/**
+ * What stands below the options: examples, and the exit codes. A line that begins with a space goes
+ * on with the one before.
+ */
+export const below = (...examples: readonly string[]): string => {
+  const lines = examples.map((line) => `  ${line.startsWith(' ') ? ' ' : '$'} ${line}`)
+  return `\nExamples:\n${lines.join('\n')}\n\n${exitCodeHelp}`
+}
 
 /** Text written over several lines, as paragraphs that the help may break where it likes. */
 export const prose = (text: string): string =>
