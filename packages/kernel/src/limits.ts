@@ -215,6 +215,16 @@ export const limits = {
   /** Of a trace's id. */
   traceIdCharsMax: 64,
 
+  // Configuration.
+  /** Of a configuration file. */
+  configFileBytesMax: mebibytes(1),
+  /** Of the cluster secret: a shorter one could be guessed. */
+  secretBytesMin: 16,
+  /** Of the cluster secret. */
+  secretBytesMax: kibibytes(4),
+  /** The most that the configuration may give to versions kept in memory. */
+  versionCacheBytesMax: mebibytes(1_024),
+
   // The client package.
   /** Calls that one client has open at a time; a further one is refused at once. */
   clientCallsMax: 16_384,

@@ -1,6 +1,6 @@
 /**
- * The known word nearest to a mistyped one, or undefined when none is near: at most two edits away, and
- * at most a third of the word.
+ * The known word nearest to a mistyped one, or undefined when none is near: at most two edits away,
+ * and at most a third of the word.
  */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   if (word.length > WORD_CHARS_MAX) return undefined
@@ -16,7 +16,9 @@ export function suggest(word: string, known: readonly string[]): string | undefi
 
 const WORD_CHARS_MAX = 64
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/**
+ * Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
+ */
 export function editDistance(one: string, other: string): number {
   let before: number[] = []
   let last = Array.from({ length: other.length + 1 }, (_, column) => column)
