@@ -17,6 +17,8 @@ export const limits = {
   valueBytesMax: mebibytes(16),
   /** Of the content type kept with a value. */
   contentTypeBytesMax: 256,
+  /** Of the content encoding kept with a value. */
+  contentEncodingBytesMax: 255,
   /** Of a causal context. */
   contextTokenBytesMax: kibibytes(8),
   /** Of a session. The oldest keys leave it first. */

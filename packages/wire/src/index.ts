@@ -44,12 +44,14 @@ export {
 } from './headers.ts'
 export {
   decodeForwardedAnswer,
-  decodeForwardedWrite,
   encodeForwardedAnswer,
-  encodeForwardedWrite,
   type ForwardedAnswer,
+} from './messages/forwarded-answer.ts'
+export {
+  decodeForwardedWrite,
+  encodeForwardedWrite,
   type ForwardedWrite,
-} from './messages/forward.ts'
+} from './messages/forwarded-write.ts'
 export { answerKinds, questionKinds } from './messages/kinds.ts'
 export {
   decodeList,

@@ -80,7 +80,8 @@ function writeSection({ title, text, entries }: Section): string {
     isTime ? timeInWords(limits[name]) : amountInWords(name, limits[name]),
     meaning,
   ])
-  const head = text === '' ? `## ${title}` : `## ${title}\n\n${text}`
+  const linked = text.replaceAll(/\bdocs\/([\w-]+\.md)/g, '[docs/$1]($1)')
+  const head = text === '' ? `## ${title}` : `## ${title}\n\n${linked}`
   return `${head}\n\n${table(['name', 'value', 'meaning'], rows)}`
 }
 
@@ -110,6 +111,7 @@ function amountInWords(name: string, value: number): string {
 }
 
 function bytesInWords(value: number): string {
+  if (value % mebibytes(1_024) === 0) return `${grouped(value / mebibytes(1_024))} GiB`
   if (value % mebibytes(1) === 0) return `${grouped(value / mebibytes(1))} MiB`
   if (value % kibibytes(1) === 0) return `${grouped(value / kibibytes(1))} KiB`
   return counted(value, 'bytes')
@@ -121,7 +123,7 @@ const introduction = `# Limits
 
 Every queue, cache and size in Shoal is bounded by one of these. Whoever meets a bound is told so:
 see [errors](errors.md). Few can be configured; \`shoal config show --origins\` lists those.
-A KiB is 1,024 bytes, a MiB 1,048,576.`
+A KiB is 1,024 bytes, a MiB 1,024 KiB, a GiB 1,024 MiB.`
 
 const relations = (all: readonly LimitRelation[]): string =>
   [

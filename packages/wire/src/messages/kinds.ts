@@ -1,6 +1,6 @@
 /**
- * What nodes say to each other. A question has one kind, its answer another; numbers are for ever
- * (docs/formats.md), a new meaning gets a new number.
+ * What nodes say to each other. A question has one kind, its answer another. Numbers are for ever:
+ * a new meaning gets a new number.
  */
 export const questionKinds = {
   /** Merge this row into yours (V2, V3). */

@@ -17,10 +17,22 @@ export const mergeFlags = {
   heal: 2,
 } as const
 
+const allFlags = (flags: Readonly<Record<string, number>>): number =>
+  Object.values(flags).reduce((all, flag) => all | flag, 0)
+
+const MERGE_FLAGS = allFlags(mergeFlags)
+
+/** A flag we do not know may change what a message means: it is not passed over. */
+function checkFlags(flags: number, known: number): void {
+  if ((flags & ~known) !== 0) throw malformed(`flags ${flags}`)
+}
+
 export const mergeHeaderBytes = (rowKeyBytes: number): number => 3 + rowKeyBytes
 
 /** Fills the part of a merge message that precedes the row; the caller writes the row behind it. */
 export function writeMergeHeader(message: Buffer, flags: number, rowKey: Buffer): void {
+  invariant((flags & ~MERGE_FLAGS) === 0, 'a merge has flags of the table')
+  invariant(rowKey.length > 0 && rowKey.length <= 0xffff, 'a row key fits its 16-bit length')
   message[0] = flags
   message.writeUInt16BE(rowKey.length, 1)
   rowKey.copy(message, 3)
@@ -32,11 +44,15 @@ export interface MergeMessage {
   readonly row: Buffer
 }
 
+/** Views into the body. @throws SHOAL_FRAME_INVALID */
 export function decodeMerge(body: Buffer): MergeMessage {
   if (body.length < 3) throw malformed('a merge shorter than its header')
+  const flags = body[0] as number
+  checkFlags(flags, MERGE_FLAGS)
   const rowAt = 3 + body.readUInt16BE(1)
+  if (rowAt === 3) throw malformed('a merge without a key')
   if (rowAt >= body.length) throw malformed('a merge without a row')
-  return { flags: body[0] as number, rowKey: body.subarray(3, rowAt), row: body.subarray(rowAt) }
+  return { flags, rowKey: body.subarray(3, rowAt), row: body.subarray(rowAt) }
 }
 
 export const readFlags = {
@@ -48,11 +64,15 @@ export const readFlags = {
   versionOnly: 4,
 } as const
 
+const READ_FLAGS = allFlags(readFlags)
 const DIGEST_BYTES = 8
 
 export function encodeRead(flags: number, digest: Buffer | undefined, rowKey: Buffer): Buffer {
   const digestBytes = digest ? DIGEST_BYTES : 0
   invariant(digest === undefined || digest.length === DIGEST_BYTES, 'a version digest has 8 bytes')
+  const asked = READ_FLAGS & ~readFlags.digest
+  invariant((flags & ~asked) === 0, 'a read has flags of the table, and a digest by giving one')
+  invariant(rowKey.length > 0, 'a read has a key')
   const message = Buffer.allocUnsafe(1 + digestBytes + rowKey.length)
   message[0] = digest ? flags | readFlags.digest : flags
   digest?.copy(message, 1)
@@ -66,9 +86,11 @@ export interface ReadMessage {
   readonly rowKey: Buffer
 }
 
+/** Views into the body. @throws SHOAL_FRAME_INVALID */
 export function decodeRead(body: Buffer): ReadMessage {
   const flags = body[0]
   if (flags === undefined) throw malformed('an empty read')
+  checkFlags(flags, READ_FLAGS)
   const hasDigest = (flags & readFlags.digest) !== 0
   const keyAt = hasDigest ? 1 + DIGEST_BYTES : 1
   if (keyAt >= body.length) throw malformed('a read without a key')
@@ -83,10 +105,13 @@ export function encodeRefusal(code: ErrorCode): Buffer {
   return Buffer.from(code, 'latin1')
 }
 
+/** Longer than any code: what is longer is none, and not worth a string of its size. */
+const CODE_BYTES_MAX = 128
+
+/** A newer node may know reasons we do not; to us it is a refusal all the same. */
 export function decodeRefusal(body: Buffer): ErrorCode {
-  const code = body.toString('latin1')
-  // A newer node may know reasons we do not; to us it is a refusal all the same.
-  return isErrorCode(code) ? code : 'SHOAL_INTERNAL'
+  const code = body.toString('latin1', 0, CODE_BYTES_MAX)
+  return body.length <= CODE_BYTES_MAX && isErrorCode(code) ? code : 'SHOAL_INTERNAL'
 }
 
 export interface ListMessage {
@@ -100,7 +125,7 @@ export interface ListMessage {
 
 export function encodeList(message: ListMessage): Buffer {
   return new ByteWriter()
-    .text(message.bucket)
+    .name(message.bucket)
     .text(message.prefix)
     .text(message.after)
     .u32(message.limit)
@@ -108,6 +133,7 @@ export function encodeList(message: ListMessage): Buffer {
     .finish()
 }
 
+/** @throws SHOAL_FRAME_INVALID */
 export function decodeList(body: Buffer): ListMessage {
   const reader = new ByteReader(body)
   const message = {
@@ -131,15 +157,19 @@ export interface ListedMessage {
 
 export function encodeListed({ entries, finished }: ListedMessage): Buffer {
   const writer = new ByteWriter(64 + entries.length * 128)
-  writer.u8(finished ? 1 : 0)
-  writer.list(entries, (entry) => writer.text(entry.key).bytes(entry.version))
+  writer.flag(finished).list(entries, (entry) => writer.text(entry.key).bytes(entry.version))
   return writer.finish()
 }
 
+/** Two empty byte strings. */
+const ENTRY_BYTES_MIN = 4 + 4
+
+/** @throws SHOAL_FRAME_INVALID */
 export function decodeListed(body: Buffer): ListedMessage {
   const reader = new ByteReader(body)
-  const finished = reader.u8() === 1
-  const entries = reader.list(() => ({ key: reader.text(), version: reader.bytes() }))
+  const finished = reader.flag()
+  const readEntry = () => ({ key: reader.text(), version: reader.bytes() })
+  const entries = reader.list(readEntry, ENTRY_BYTES_MIN)
   reader.end()
   return { entries, finished }
 }
