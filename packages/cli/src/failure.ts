@@ -186,12 +186,8 @@ export function failureLines(failure: Failure, paint: Output['paint']): string[]
   const { exit, code, message, hint, outcome, replicas = [], errors = [], stack } = failure
   return [
     `${paint.red('error:')} ${code === '' ? '' : `${paint.bold(code)} `}${message}`,
-    ...errors
-      .filter(({ message: what }) => !message.includes(what))
-      .map(
-        (each) =>
-          `  ${each.field}${each.offset === undefined ? '' : ` at ${each.offset}`}: ${each.message}`,
-      ),
+    // Where only one thing is wrong the message has said it.
+    ...errors.filter((each) => !message.includes(each.message)).map(faultLine),
     ...replicas.map(({ node, role, state, ms }) => `  ${node} (${role}): ${state} after ${ms} ms`),
     ...(outcome === undefined || exit === exitCodes.usage
       ? []
@@ -199,6 +195,11 @@ export function failureLines(failure: Failure, paint: Output['paint']): string[]
     ...(hint === '' ? [] : [`  ${paint.dim('hint:')} ${hint}`]),
     ...(stack === undefined ? [] : [paint.dim(stack)]),
   ]
+}
+
+function faultLine({ field, offset, message }: FieldError): string {
+  const place = offset === undefined ? field : `${field} at ${offset}`
+  return `  ${place}: ${message}`
 }
 
 const outcomes: Record<Outcome, string> = {

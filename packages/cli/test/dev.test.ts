@@ -1,4 +1,5 @@
 /** `shoal dev` with real nodes, and the commands that talk to them. */
+import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -194,6 +195,32 @@ t.test('a cluster of three, through its life', async (t) => {
     t.match(running.output, /n1 \| .*stopped/, 'in good order')
   })
 })
+
+t.test('what it tells a person to try works', async (t) => {
+  const port = await freePorts(2)
+  const running = new Running(['dev', '--nodes', '2', '--port', String(port)])
+  t.teardown(() => running.stop('SIGTERM'))
+  await running.shows('Ctrl-C stops it.')
+  const lines = running.output.split('\n').map((line) => line.trim())
+  const commands = lines.filter((line) => line.startsWith('curl '))
+  t.equal(commands.length, 2)
+  if (!(await inShell('command -v curl')).ok) {
+    t.skip('there is no curl here')
+    return
+  }
+  t.match(await inShell(commands[0] ?? ''), { ok: true, stdout: /^HTTP\/1\.1 204/ })
+  t.match(await inShell(commands[1] ?? ''), { ok: true, stdout: /^HTTP\/1\.1 200[\s\S]*milk$/ })
+  for (const line of lines.filter((each) => /^(console|docs) /.test(each))) {
+    const [, page = ''] = line.split(/\s+/)
+    t.equal((await fetch(page)).status, 200, line)
+  }
+  t.equal(await running.stop('SIGINT'), 0)
+})
+
+const inShell = (command: string): Promise<{ ok: boolean; stdout: string }> =>
+  new Promise((resolve) => {
+    execFile('sh', ['-c', command], (error, stdout) => resolve({ ok: error === null, stdout }))
+  })
 
 t.test('data in a folder of the user is kept', async (t) => {
   const folder = join(scratch(t), 'cluster')

@@ -147,10 +147,10 @@ export class NodeProcess {
   async stop(): Promise<Ending> {
     const child = this.#child
     if (child === undefined || !this.#isAlive) return this.#ended
-    const wasPaused = this.#condition === 'paused'
     this.#condition = 'stopping'
     child.kill('SIGTERM')
-    if (wasPaused) child.kill('SIGCONT')
+    // A process that is frozen, by us or by somebody else, hears nothing.
+    child.kill('SIGCONT')
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#settings.stopTimeoutMs)
     const ending = await this.#ended
     clearTimeout(timer)
