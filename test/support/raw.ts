@@ -95,7 +95,7 @@ export async function exchange(url: string, ...pieces: readonly string[]): Promi
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 /** Skips `100 Continue`. @returns undefined while bytes are missing */
-function parseAnswer(bytes: Buffer, ended: boolean): Answer | undefined {
+export function parseAnswer(bytes: Buffer, ended: boolean): Answer | undefined {
   const end = bytes.indexOf(HEAD_END)
   if (end < 0) return undefined
   const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n')
@@ -111,7 +111,8 @@ function parseAnswer(bytes: Buffer, ended: boolean): Answer | undefined {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     headers[(rawHeaders[at] ?? '').toLowerCase()] = rawHeaders[at + 1] ?? ''
   }
-  const body = parseBody(headers, rest, ended)
+  const bodiless = status === 204 || status === 304
+  const body = bodiless ? Buffer.alloc(0) : parseBody(headers, rest, ended)
   return body && new Received({ status, headers, rawHeaders, body })
 }
 
