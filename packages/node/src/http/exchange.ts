@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InvariantViolation, millis, ShoalError, toProblem } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'
 import { connectionOf } from './connections.ts'
+import { traceIdOf } from './headers/fields.ts'
 import { type Operation, operationIndex } from './metrics.ts'
 import { retryAfterSeconds } from './raw-answers.ts'
 import type { Services } from './services.ts'
@@ -213,7 +214,10 @@ export class Exchange {
 
   #bug(error: unknown): ShoalError {
     const { log } = this.services
-    log.error({ err: error, requestId: this.id, url: this.request.url }, 'request failed by a bug')
+    const { url, headers } = this.request
+    const trace = traceIdOf(String(headers.traceparent ?? ''))
+    const about = { requestId: this.id, url, ...(trace === undefined ? {} : { trace }) }
+    log.error({ err: error, ...about }, 'request failed by a bug')
     const detail = `unexpected failure; look for ${this.id} in the log of this node`
     return new ShoalError('SHOAL_INTERNAL', detail, { extra: { errorId: this.id }, cause: error })
   }

@@ -29,10 +29,10 @@ t.test(
     })
     t.teardown(() => face.app.close())
     const kept = await openConnections(face, 20)
-  for (const connection of kept) {
-    connection.send(livez)
-    await connection.answer()
-  }
+    for (const connection of kept) {
+      connection.send(livez)
+      await connection.answer()
+    }
     const surplus = await openConnections(face, 40)
     for (const connection of surplus) {
       const answer = await connection.answer()

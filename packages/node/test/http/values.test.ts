@@ -271,13 +271,15 @@ t.test('a bug is 500 with an id that the log has, and broken rules stop the proc
   keyValue.read = () => {
     throw new TypeError('oops')
   }
-  const answer = await call(face, 'GET', path)
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const headers = { traceparent: `00-${trace}-00f067aa0ba902b7-01` }
+  const answer = await call(face, 'GET', path, { headers })
   t.equal(answer.status, 500)
   const { code, errorId, detail } = problemOf(answer) as Problem & { errorId: string }
   t.equal(code, 'SHOAL_INTERNAL')
   t.notMatch(detail, /oops/, 'the inside stays inside')
   t.match(face.log.lines, [
-    { level: 'error', details: { requestId: errorId, err: { message: 'oops' } } },
+    { level: 'error', details: { requestId: errorId, trace, err: { message: 'oops' } } },
   ])
   t.same(face.halts, [])
   const { InvariantViolation } = await import('@shoal/kernel')
