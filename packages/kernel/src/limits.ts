@@ -256,6 +256,22 @@ export const limits = {
   clientAnswerBytesMax: mebibytes(512),
   /** Rounds of one update, at most. */
   clientUpdateTriesMax: 64,
+
+  // The command line.
+  /** Of a local cluster. */
+  devNodesMax: 16,
+  /** Of one line that a node of a local cluster prints; a longer one is cut into several. */
+  devLineCharsMax: 16_384,
+  /** The last of each node, shown when it ends by itself. */
+  devLinesKept: 20,
+  /** How long a load may last. */
+  benchSecondsMax: 3_600,
+  /** That a load reads and writes at random. */
+  benchKeysMax: 100_000_000,
+  /** Of these, written before the load begins. */
+  benchFillKeysMax: 10_000,
+  /** Of values written before the load begins. */
+  benchFillBytesMax: mebibytes(64),
 } as const
 
 export type Limits = { readonly [Name in keyof typeof limits]: number }

@@ -1,7 +1,7 @@
 /** Random reads and writes of a fixed set of keys, a fixed number at a time. */
 import { randomFillSync } from 'node:crypto'
 import type { Client, Consistency } from '@shoal/client'
-import { mebibytes } from '@shoal/kernel'
+import { limits } from '@shoal/kernel'
 import type { Tally } from './tally.ts'
 
 export interface LoadSettings {
@@ -15,8 +15,6 @@ export interface LoadSettings {
 
 /** What a load writes is gone after this. */
 const TTL_SECONDS = 3_600
-const FILL_KEYS_MAX = 10_000
-const FILL_BYTES_MAX = mebibytes(64)
 
 export class Load {
   readonly #client: Client
@@ -39,8 +37,8 @@ export class Load {
    */
   async fill(): Promise<void> {
     const { keys, valueBytes, connections } = this.#settings
-    const fitting = Math.floor(FILL_BYTES_MAX / Math.max(1, valueBytes))
-    const wanted = Math.max(1, Math.min(keys, FILL_KEYS_MAX, fitting))
+    const fitting = Math.floor(limits.benchFillBytesMax / Math.max(1, valueBytes))
+    const wanted = Math.max(1, Math.min(keys, limits.benchFillKeysMax, fitting))
     let next = 0
     const work = async (): Promise<void> => {
       while (next < wanted && !this.#stopped) await this.#write(keyAt(next++))

@@ -1,8 +1,8 @@
-/** Cuts a stream into lines, and remembers the last of them. */
-
-/** A program that never ends its line must not fill our memory. */
-const LINE_CHARS_MAX = 16_384
-const REMEMBERED_MAX = 20
+/**
+ * Cuts streams into lines, and remembers the last of them. A program that never ends its line must
+ * not fill our memory.
+ */
+import { limits } from '@shoal/kernel'
 
 export class LastLines {
   readonly #onLine: (line: string) => void
@@ -24,7 +24,7 @@ export class LastLines {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) this.#add(line)
-      if (rest.length > LINE_CHARS_MAX) {
+      if (rest.length > limits.devLineCharsMax) {
         this.#add(rest)
         rest = ''
       }
@@ -35,9 +35,9 @@ export class LastLines {
   }
 
   #add(text: string): void {
-    const line = text.replace(/\r$/, '').slice(0, LINE_CHARS_MAX)
+    const line = text.replace(/\r$/, '').slice(0, limits.devLineCharsMax)
     this.#last.push(line)
-    if (this.#last.length > REMEMBERED_MAX) this.#last.shift()
+    if (this.#last.length > limits.devLinesKept) this.#last.shift()
     this.#onLine(line)
   }
 }

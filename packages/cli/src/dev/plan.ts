@@ -22,7 +22,6 @@ export interface PlanSettings {
 }
 
 export const DEV_HOST = '127.0.0.1'
-export const DEV_NODES_MAX = 16
 /** The control interface of `--chaos` listens here, counted from the first node's port. */
 export const CHAOS_PORT_OFFSET = 100
 

@@ -1,6 +1,6 @@
+import { limits } from '@shoal/kernel'
 import { type FlagDefinition, flagDefinitions } from '@shoal/node/flags'
 import { type Command, Option } from 'commander'
-import { DEV_NODES_MAX } from '../dev/plan.ts'
 import { below, does, prose, type Shell, wholeNumber } from './parts.ts'
 
 /** `dev`, `start`, `config`, `doctor`. */
@@ -21,8 +21,8 @@ function declareDev(program: Command, shell: Shell): void {
     .argument('[parameters...]', 'after --, for every node: see shoal start --help')
     .option(
       '--nodes <n>',
-      `1 to ${DEV_NODES_MAX} (default: 3, or as many as DIR holds)`,
-      wholeNumber(1, DEV_NODES_MAX),
+      `1 to ${limits.devNodesMax} (default: 3, or as many as DIR holds)`,
+      wholeNumber(1, limits.devNodesMax),
     )
     .option(
       '--port <port>',

@@ -59,7 +59,7 @@ function declareRing(program: Command, shell: Shell): void {
 
 function declareBench(program: Command, shell: Shell): void {
   const command = withCluster(program.command('bench').summary('a quick load'))
-    .option('--seconds <n>', 'how long', wholeNumber(1, 3_600), 10)
+    .option('--seconds <n>', 'how long', wholeNumber(1, limits.benchSecondsMax), 10)
     .option(
       '--connections <n>',
       'requests under way at a time',
@@ -68,7 +68,7 @@ function declareBench(program: Command, shell: Shell): void {
     )
     .option('--value-bytes <n>', 'size of values', wholeNumber(0, limits.valueBytesMax), 1_024)
     .option('--read-ratio <share>', 'share of reads, 0 to 1', share, 0.5)
-    .option('--keys <n>', 'number of keys', wholeNumber(1, 100_000_000), 1_000)
+    .option('--keys <n>', 'number of keys', wholeNumber(1, limits.benchKeysMax), 1_000)
     .option('--bucket <name>', 'where they are written', 'shoal-bench')
     .option('--consistency <level>', 'as in get and put')
     .description(
