@@ -18,7 +18,7 @@ import { explainKey } from './explaining.ts'
 import { forwardWrite } from './forwarding.ts'
 import { listBucket } from './listing.ts'
 import { locate, type Place } from './place.ts'
-import type { CoordinatorQuestion, Hints, Replicas } from './ports.ts'
+import { type CoordinatorQuestion, type Hints, type Replicas, readable } from './ports.ts'
 import type { Progress } from './progress.ts'
 import { readKey, type Settings } from './reading.ts'
 import type {
@@ -216,7 +216,7 @@ export class Coordinator implements KeyValue {
     return new Promise((resolve) => {
       this.#desk.peers.ask(question, {
         answered: (_tag, kind, answer) =>
-          resolve(kind === answerKinds.trace ? decodeTrace(answer) : undefined),
+          resolve(kind === answerKinds.trace ? readable(() => decodeTrace(answer)) : undefined),
         failed: () => resolve(undefined),
       })
     })

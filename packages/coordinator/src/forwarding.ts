@@ -9,7 +9,7 @@ import {
 import { indices } from './core/write-machine.ts'
 import type { Desk } from './desk.ts'
 import { type Place, reachableOf, unreachable } from './place.ts'
-import type { PeerSink } from './ports.ts'
+import { type PeerSink, readable } from './ports.ts'
 import type { WriteAnswer, WriteRequest } from './requests.ts'
 
 /**
@@ -72,8 +72,10 @@ class Forwarding implements PeerSink {
   }
 
   answered(_tag: number, kind: number, body: Buffer): void {
-    const { done } = this.#parts
-    if (kind === answerKinds.written) return done(decodeForwardedAnswer(body))
+    if (kind === answerKinds.written) {
+      const answer = readable(() => decodeForwardedAnswer(body))
+      return answer ? this.#parts.done(answer) : this.failed(0, 'SHOAL_FRAME_INVALID')
+    }
     this.failed(0, kind === answerKinds.refused ? decodeRefusal(body) : 'SHOAL_FRAME_INVALID')
   }
 

@@ -3,7 +3,14 @@ export { BucketRegistry, type BucketsParts, SYSTEM_BUCKET } from './buckets.ts'
 export { Coordinator, type CoordinatorParts } from './coordinator.ts'
 export { formatProperties, parseProperties } from './core/bucket-properties.ts'
 export type { Figures } from './desk.ts'
-export type { CoordinatorQuestion, Hints, PeerQuestion, PeerSink, Replicas } from './ports.ts'
+export {
+  type CoordinatorQuestion,
+  type Hints,
+  type PeerQuestion,
+  type PeerSink,
+  type Replicas,
+  readable,
+} from './ports.ts'
 export {
   type BucketProperties,
   type Buckets,

@@ -1,4 +1,4 @@
-import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
+import { type ErrorCode, type Millis, type NodeId, ShoalError } from '@shoal/kernel'
 
 /**
  * What a coordinator needs of the world. Other packages satisfy these by shape; `node` introduces
@@ -38,4 +38,14 @@ export interface Hints {
   owe(to: NodeId, message: Buffer): void
   /** Hints owed for one key, for people. */
   owed(rowKey: Buffer): number
+}
+
+/** What a peer answered, or undefined when it cannot be read: a malformed answer is no answer. */
+export function readable<T>(decode: () => T): T | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof ShoalError) return undefined
+    throw error
+  }
 }

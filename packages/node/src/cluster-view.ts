@@ -1,3 +1,4 @@
+import { readable } from '@shoal/coordinator'
 import { type NodeId, ShoalError, seconds } from '@shoal/kernel'
 import type { Ring } from '@shoal/ring'
 import type { Peers } from '@shoal/transport'
@@ -83,7 +84,7 @@ function askStatus(peers: Pick<Peers, 'ask'>, to: NodeId): Promise<StatusMessage
   return new Promise((resolve) => {
     peers.ask(question, {
       answered: (_tag, kind, body) =>
-        resolve(kind === answerKinds.status ? decodeStatus(body) : undefined),
+        resolve(kind === answerKinds.status ? readable(() => decodeStatus(body)) : undefined),
       failed: () => resolve(undefined),
     })
   })
