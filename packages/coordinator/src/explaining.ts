@@ -1,4 +1,4 @@
-import { describeVersion, etagOf, visibleCount } from '@shoal/causality'
+import { describeVersion, etagOf, validateVersion, visibleCount } from '@shoal/causality'
 import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
 import { tokenHex } from '@shoal/ring'
 import { rowVersion } from '@shoal/storage'
@@ -48,7 +48,7 @@ function askHolder(desk: Desk, node: NodeId, rowKey: Buffer, timeout: Millis): P
       { to: node, kind: questionKinds.read, body, timeout, tag: 0 },
       {
         answered: (_tag, kind, answer) => {
-          if (kind === answerKinds.version) return holds(answer)
+          if (kind === answerKinds.version && isVersion(answer)) return holds(answer)
           if (kind === answerKinds.absent) return holds(undefined)
           fails(kind === answerKinds.refused ? decodeRefusal(answer) : 'SHOAL_FRAME_INVALID')
         },
@@ -70,3 +70,5 @@ function describeHolder(desk: Desk, node: NodeId, version: Buffer | undefined): 
     state: visible === 0 ? 'deleted' : visible === 1 ? 'value' : 'siblings',
   }
 }
+
+const isVersion = (bytes: Buffer): boolean => validateVersion(bytes) === undefined

@@ -1,10 +1,11 @@
-import { isDeleted, mergeVersions, relate } from '@shoal/causality'
+import { isDeleted, mergeVersions, relate, validateVersion } from '@shoal/causality'
 import { type ErrorCode, type Millis, millis, type NodeId, ShoalError } from '@shoal/kernel'
 import type { Listing } from '@shoal/replica'
 import { answerKinds, decodeListed, decodeRefusal, encodeList, questionKinds } from '@shoal/wire'
 import { resolveConsistency } from './core/consistency.ts'
 import { coverPartitions } from './core/cover.ts'
 import type { Desk } from './desk.ts'
+import { readable } from './ports.ts'
 import type { Settings } from './reading.ts'
 import type { BucketProperties, Consistency, ListAnswer, ListRequest } from './requests.ts'
 
@@ -129,11 +130,10 @@ function askForPage(
         if (kind !== answerKinds.listed) {
           return refuse(kind === answerKinds.refused ? decodeRefusal(body) : 'SHOAL_FRAME_INVALID')
         }
-        try {
-          resolve(decodeListed(body))
-        } catch (error) {
-          reject(error)
-        }
+        const page = readable(() => decodeListed(body))
+        const sound = page?.entries.every(({ version }) => validateVersion(version) === undefined)
+        if (page && sound) resolve(page)
+        else refuse('SHOAL_FRAME_INVALID')
       },
       failed: (_tag, code) => refuse(code),
     })
