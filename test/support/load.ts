@@ -29,6 +29,8 @@ interface Knowledge {
   readonly covers: ReadonlySet<string>
 }
 
+const NEVER_SENT = Symbol('the node did not take the connection')
+
 /** Shares of 100 operations: the rest are writes. */
 const READS = 45
 const DELETES = 5
@@ -36,7 +38,7 @@ const DELETES = 5
 export class Load {
   readonly history = new History()
   readonly acknowledgements: Acknowledgement[] = []
-  /** Answers by status; 0: none came. */
+  /** Answers by status; 0: none came though the request was sent, or may have been. */
   readonly statuses = new Map<number, number>()
   /** Answers that no fault excuses, in words. */
   readonly unexpected: string[] = []
@@ -82,7 +84,7 @@ export class Load {
   async #read(node: NodeProcess, key: string, known: Map<string, Knowledge>): Promise<void> {
     const start = performance.now()
     const answer = await this.#ask(node, key, {})
-    if (answer === undefined) return
+    if (answer === undefined || answer === NEVER_SENT) return
     const end = performance.now()
     if (![200, 300, 404].includes(answer.status)) {
       this.#refused(answer, 'GET')
@@ -111,6 +113,7 @@ export class Load {
       ...(isDelete ? {} : { body: value }),
     })
     const end = performance.now()
+    if (answer === NEVER_SENT) return
     const about = { key, id, covers, start, end }
     if (answer === undefined) return this.history.wrote({ ...about, outcome: 'unknown' })
     if (answer.status !== 204) {
@@ -136,7 +139,7 @@ export class Load {
     node: NodeProcess,
     key: string,
     question: Parameters<typeof ask>[2],
-  ): Promise<Answer | undefined> {
+  ): Promise<Answer | typeof NEVER_SENT | undefined> {
     const { bucket, requestTimeoutMs = 15_000 } = this.#options
     try {
       const answer = await ask(node.url, kv(bucket, key), {
@@ -146,8 +149,8 @@ export class Load {
       })
       this.#count(answer.status)
       return answer
-    } catch {
-      // The connection broke or was refused: for a write the outcome is unknown.
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return NEVER_SENT
       this.#count(0)
       return undefined
     }
