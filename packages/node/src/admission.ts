@@ -1,4 +1,4 @@
-import { type Env, mebibytes, millis, ShoalError, type Timer } from '@shoal/kernel'
+import { type Env, millis, ShoalError, type Timer } from '@shoal/kernel'
 import type { Admission } from './http/ports.ts'
 
 /** What a node knows of its own load (O3). */
@@ -8,14 +8,11 @@ export interface LoadSignals {
   /** Operations waiting for a group or a read. */
   readonly queued: number
   readonly writesStopped: boolean
-  readonly freeBytes: number
 }
 
 /** What is too much. Chosen so that a node sheds well before its peers take it for dead. */
 const LOOP_DELAY_MAX_MS = 250
 const QUEUED_MAX = 8_192
-/** RocksDB needs room to compact, which is how space comes free again. */
-export const FREE_BYTES_MIN = mebibytes(64)
 const CHECK_EVERY = millis(100)
 
 /** Why a node in this state takes no more requests, or undefined. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
-import { createSystemEnv, type Env, type Millis, seconds } from '@shoal/kernel'
+import { createSystemEnv, type Env, limits, type Millis, seconds } from '@shoal/kernel'
 import { answerAsReplica, Replica } from '@shoal/replica'
 import {
   createRing,
@@ -26,7 +26,7 @@ import {
   type StatusMessage,
 } from '@shoal/wire'
 import { Registry } from 'prom-client'
-import { FREE_BYTES_MIN, LoadAdmission } from './admission.ts'
+import { LoadAdmission } from './admission.ts'
 import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
 import { createClusterView } from './cluster-view.ts'
 import { EventLoopMeter } from './event-loop.ts'
@@ -134,12 +134,11 @@ export async function composeNode(
   const state: NodeState = { serving: false, load: 0, diskBytes: 0 }
   const meter = new EventLoopMeter()
   const admission = new LoadAdmission(env, () => {
-    const { stopped, freeBytes } = store.pressure()
+    const { stopped } = store.pressure()
     return {
       loopDelayMs: meter.takeDelayMs(),
       queued: replica.queued,
       writesStopped: stopped,
-      freeBytes,
     }
   })
   const status = (): StatusMessage => describeSelf({ env, ring, store, state })
@@ -205,7 +204,9 @@ function describeSelf(parts: Pick<NodeParts, 'env' | 'ring' | 'store' | 'state'>
   const { env, ring, store, state } = parts
   const { freeBytes } = store.pressure()
   const problems: string[] = []
-  if (freeBytes < FREE_BYTES_MIN) problems.push(`the disk of ${ring.self} is full: free some space`)
+  if (freeBytes < limits.storeFreeBytesMin) {
+    problems.push(`the disk of ${ring.self} is full, it takes no writes: free some space`)
+  }
   return {
     version,
     uptimeMs: env.clock.elapsed(),
