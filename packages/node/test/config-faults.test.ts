@@ -230,6 +230,8 @@ t.test('with a listener for peers, the member says where peers find it', async (
   ])
   const told = { ...flags, peers: 'n1=http://localhost:4100;peer=http://a:4200,n2=http://b' }
   t.same(readWith({ flags: told }).warnings, [])
+  const alone = { ...flags, peers: 'n1=http://localhost:4100' }
+  t.doesNotThrow(() => readWith({ flags: alone }), 'nobody looks for it')
 })
 
 t.test('an open address needs a word', async (t) => {

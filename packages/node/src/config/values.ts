@@ -51,7 +51,7 @@ export function readValues({ given, isWhole }: Gathered): ConfigValues {
     const reading = read(kind, one)
     if ('problems' in reading) {
       faults.push(...faultsAt(one.origin, reading))
-      shown[id] = typeof one.written === 'string' && kind.type !== 'secret' ? one.written : ''
+      shown[id] = typeof one.written === 'string' ? one.written : ''
     } else {
       values[id] = reading.value
       shown[id] = reading.shown
