@@ -111,7 +111,7 @@ t.test('a node that dies while it serves is told of once', async (t) => {
 })
 
 t.test('chaos on request', async (t) => {
-  const { cluster, port, deaths } = await keep(t)
+  const { cluster, port, deaths, lines } = await keep(t)
   await cluster.start()
   const server = await startChaos(cluster, port + 100)
   t.teardown(() => {
@@ -165,6 +165,7 @@ t.test('chaos on request', async (t) => {
   await t.test('stop drains, also a paused node', async (t) => {
     await ask('POST', '/nodes/n2/pause')
     t.match(await ask('POST', '/nodes/n2/stop'), { status: 200, body: { condition: 'stopped' } })
+    t.ok(lines.includes('n2: n2 drained'), lines.join())
     await ask('POST', '/nodes/n2/start')
   })
 
