@@ -209,7 +209,6 @@ export class Exchange {
     request.once('close', stop)
     request.once('end', stop)
     request.socket.once('end', stop)
-    request.resume()
   }
 
   #bug(error: unknown): ShoalError {

@@ -1,4 +1,6 @@
 /** Bytes that no well-behaved client sends, on bare sockets. */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { type Face, openFace } from './doubles.ts'
 import { type Answer, call, problemOf, RawConnection, wire } from './talk.ts'
@@ -144,7 +146,7 @@ t.test('a connection lost within a body writes nothing and leaves nothing behind
   const connection = new RawConnection(face.port)
   connection.send(wire([`PUT ${path} HTTP/1.1`, host, 'Content-Length: 10'], '12345'))
   await metric(face, 'shoal_http_body_bytes_in_flight', (value) => value === 5)
-  connection.destroy()
+  connection.socket.resetAndDestroy()
   await metric(face, 'shoal_http_body_bytes_in_flight', (value) => value === 0)
   await metric(face, 'shoal_http_requests_in_flight', (value) => value === 1)
   t.same(face.keyValue.written, [])
@@ -244,6 +246,21 @@ t.test('a client that sends far too much reads its 413 before the connection clo
   t.ok(await serves(face))
 })
 
+t.test('a client that reads only when it has sent everything still reads its 413', async (t) => {
+  const size = 20_000_000
+  const limits = { valueBytesMax: 1_000, lingerBytesMax: 2 * size, lingerMs: 10_000 }
+  const face = await openFace({ limits })
+  t.teardown(() => face.app.close())
+  const connection = new RawConnection(face.port)
+  connection.socket.pause()
+  connection.send(wire([`PUT ${path} HTTP/1.1`, host, 'Transfer-Encoding: chunked']))
+  connection.send(`${size.toString(16)}\r\n`)
+  await new Promise((sent) => connection.socket.write(Buffer.alloc(size), sent))
+  connection.socket.resume()
+  t.equal((await connection.answer()).status, 413)
+  connection.destroy()
+})
+
 t.test('Expect: 100-continue is answered when the body is wanted, and not before', async (t) => {
   const face = await openFace({ limits: { valueBytesMax: 1_000 } })
   t.teardown(() => face.app.close())
@@ -271,11 +288,14 @@ t.test('Expect: 100-continue is answered when the body is wanted, and not before
 t.test('a client that closes its half after a request still gets its answer', async (t) => {
   const face = await openFace()
   t.teardown(() => face.app.close())
+  const accepted = once(face.app.server, 'connection') as Promise<[Socket]>
   const held = face.keyValue.hold()
-  const answer = say(face, wire([`PUT ${path} HTTP/1.1`, host, 'Content-Length: 1'], 'x'), {
-    end: true,
-  })
-  while (held.waiting() === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  const bytes = wire([`PUT ${path} HTTP/1.1`, host, 'Content-Length: 1'], 'x')
+  const answer = say(face, bytes, { end: true })
+  const [socket] = await accepted
+  while (held.waiting() === 0 || !socket.readableEnded) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  }
   held.release()
   t.equal((await answer).status, 204)
 })
