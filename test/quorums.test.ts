@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import t, { type Test } from 'tap'
 import { kv } from './support/http.ts'
 import { explanationOf, receiptOf, textsOf } from './support/kv-answers.ts'
@@ -205,5 +206,42 @@ t.test('who was away learns what it missed when the key is read', async (t) => {
       holders.map(({ state }) => state),
       ['value', 'value', 'value'],
     )
+  }
+})
+
+t.test('who is asked and does not answer in time leaves the outcome unknown', async (t) => {
+  const path = kv('down', 'silent')
+  await n1.ask(path, { method: 'PUT', body: 'before', headers: at('all') })
+  const headers = { 'Shoal-Timeout': '400', 'Idempotency-Key': 'silent-1' }
+  n2.freeze()
+  n3.freeze()
+  const began = performance.now()
+  const [put, read] = await Promise.all([
+    n1.ask(path, { method: 'PUT', body: 'after', headers }),
+    n1.ask(kv('down', 'before'), { headers }),
+  ])
+  const took = performance.now() - began
+  t.ok(took >= 390 && took < 3_000, `the deadline of the request counts: ${Math.round(took)} ms`)
+  const timeout = { status: 504, code: 'SHOAL_QUORUM_TIMEOUT', retry: 'if-idempotent' } as const
+  const body = checkProblem(t, put, { ...timeout, outcome: 'unknown' }, 'a write')
+  t.equal(body.wanted, 2)
+  t.equal(body.got, 1)
+  const states = Object.fromEntries((body.replicas ?? []).map(({ node, state }) => [node, state]))
+  t.equal(states.n1, 'durable', 'its own copy is on disk')
+  t.same(Object.keys(states).sort(), ['n1', 'n2', 'n3'], 'every replica is listed')
+  checkProblem(t, read, { ...timeout, outcome: 'not-applied' }, 'a read applies nothing')
+  n2.thaw()
+  n3.thaw()
+  await cluster.settled()
+  const retry = await n1.ask(path, {
+    method: 'PUT',
+    body: 'after',
+    headers: { 'Idempotency-Key': 'silent-1' },
+  })
+  t.equal(retry.status, 204, 'safe to try again')
+  for (const node of cluster.nodes) {
+    const answer = await node.ask(path)
+    t.same([answer.status, answer.text], [200, 'after'], `${node.id} has it once`)
+    t.equal(answer.header('ETag'), retry.header('ETag'))
   }
 })

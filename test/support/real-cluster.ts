@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { Cable } from './cable.ts'
 import { type Ending, NodeProcess } from './node-process.ts'
 import { freePorts } from './ports.ts'
 import { until } from './until.ts'
@@ -14,6 +15,8 @@ export interface ClusterOptions {
   readonly secret?: string
   /** Where one node keeps its data instead of the cluster's folder. */
   readonly dataOf?: Readonly<Record<string, string>>
+  /** Peers reach each other through cables that can be cut; clients go straight to the nodes. */
+  readonly cables?: boolean
 }
 
 export class RealCluster {
@@ -21,18 +24,24 @@ export class RealCluster {
   readonly secretFile: string
   readonly peers: string
   readonly nodes: readonly NodeProcess[]
+  readonly cables: readonly Cable[]
   readonly #options: ClusterOptions
 
-  private constructor(folder: string, firstPort: number, options: ClusterOptions) {
-    const { nodes = 3, secret = 'a secret that only this test knows' } = options
+  private constructor(
+    folder: string,
+    { ports, cables }: { ports: readonly number[]; cables: readonly Cable[] },
+    options: ClusterOptions,
+  ) {
+    const { secret = 'a secret that only this test knows' } = options
     this.#options = options
     this.folder = folder
+    this.cables = cables
     this.secretFile = this.writeSecret('secret', secret)
-    const members = Array.from({ length: nodes }, (_, index) => ({
+    const members = ports.map((port, index) => ({
       id: `n${index + 1}`,
-      url: `http://127.0.0.1:${firstPort + index}`,
+      url: `http://127.0.0.1:${port}`,
     }))
-    this.peers = members.map(({ id, url }) => `${id}=${url}`).join(',')
+    this.peers = members.map(({ id, url }, index) => `${id}=${cables[index]?.url ?? url}`).join(',')
     this.nodes = members.map((member) => this.processFor(member))
   }
 
@@ -47,7 +56,11 @@ export class RealCluster {
   /** Nothing runs yet. */
   static async prepare(t: Test, options: ClusterOptions = {}): Promise<RealCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'shoal-acceptance-'))
-    const cluster = new RealCluster(folder, await freePorts(options.nodes ?? 3), options)
+    const { nodes = 3 } = options
+    const first = await freePorts(nodes)
+    const ports = Array.from({ length: nodes }, (_, index) => first + index)
+    const cables = options.cables ? await Promise.all(ports.map((port) => Cable.open(port))) : []
+    const cluster = new RealCluster(folder, { ports, cables }, options)
     t.teardown(() => cluster.end(t))
     return cluster
   }
@@ -113,6 +126,7 @@ export class RealCluster {
   async end(t: Test): Promise<void> {
     if (!t.passing()) for (const node of this.nodes) t.comment(lastLines(node))
     await Promise.all(this.nodes.map((node) => (node.isAlive ? node.kill() : undefined)))
+    for (const cable of this.cables) cable.close()
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
