@@ -1,12 +1,13 @@
 /**
  * Open connections, counted and bounded.
  *
- * Node's own bound (`maxConnections`) closes the surplus without a word, and lets whoever came first
- * stay, though it never says anything. Here a newcomer takes the place of the connection that has
- * been silent longest since it opened, if there is one: idle sockets keep nobody out. Where all are
- * in use the newcomer is one too many. It is held for a second: if a request comes it is answered
- * with 503 and a reason, if none comes the same answer is sent unasked. Peers that ask for an
- * upgrade are let through even then, so that a flood of clients cannot part the nodes of a cluster.
+ * Node's own bound (`maxConnections`) closes the surplus without a word, and lets whoever came
+ * first stay, though it never says anything. Here a newcomer takes the place of the connection that
+ * has been silent longest since it opened, if there is one: idle sockets keep nobody out. Where all
+ * are in use the newcomer is one too many. It is held for a second: if a request comes it is
+ * answered with 503 and a reason, if none comes the same answer is sent unasked. Peers that ask for
+ * an upgrade are let through even then, so that a flood of clients cannot part the nodes of a
+ * cluster.
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
