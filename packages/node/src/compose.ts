@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
-import { createSystemEnv, type Env, limits, type Millis, seconds } from '@shoal/kernel'
+import { createSystemEnv, type Env, limits, type Millis, ShoalError, seconds } from '@shoal/kernel'
 import { answerAsReplica, Replica } from '@shoal/replica'
 import {
   createRing,
@@ -71,8 +71,22 @@ export interface Surroundings {
 /** The one place that builds everything. */
 export async function composeNode(
   settings: NodeSettings,
-  { log, onFatal }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<NodeParts> {
+  try {
+    return await compose(settings, surroundings)
+  } catch (error) {
+    throw damagedAtStart(error, settings.data)
+  }
+}
+
+/** Of what a node reads before it serves no other node has a copy. */
+function damagedAtStart(error: unknown, data: string): unknown {
+  if (!(error instanceof ShoalError) || error.code !== 'SHOAL_ROW_DAMAGED') return error
+  return new ShoalError('SHOAL_STORE_DAMAGED', `${data}: ${error.message}`, { cause: error })
+}
+
+async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): Promise<NodeParts> {
   const env = createSystemEnv(onFatal)
   const secrets = deriveSecrets(settings.secret)
   const founded = foundRing({
