@@ -1,5 +1,6 @@
 /** One node as a user starts it: a process. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
@@ -72,6 +73,11 @@ export class NodeProcess {
   /** When its last life ended, as `performance.now()` tells. */
   get exitedAt(): number {
     return this.#exitedAt
+  }
+
+  /** Whether its present life came to serve, once that is known. */
+  get ready(): Promise<boolean> {
+    return this.#ready
   }
 
   /** How its present or last life ended. */
@@ -174,6 +180,11 @@ export class NodeProcess {
   #endBy(signal: NodeJS.Signals): Promise<Ending> {
     this.signal(signal)
     return this.#ended
+  }
+
+  /** Its disk is replaced by a new one. */
+  emptyData(): void {
+    rmSync(this.plan.data, { recursive: true, force: true })
   }
 
   freeze(): void {

@@ -1,0 +1,127 @@
+/** Files of a node that change while it is down: a damaged copy is never an answer. */
+import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { keepAlive, kv } from './support/http.ts'
+import { randomFrom } from './support/load.ts'
+import type { NodeProcess } from './support/node-process.ts'
+import { parseMetrics, sumOf } from './support/prometheus.ts'
+import { RealCluster } from './support/real-cluster.ts'
+
+const seed = Number(process.env.SHOAL_TEST_SEED ?? Math.floor(Math.random() * 1e6))
+t.setTimeout(180_000)
+t.comment(`seed ${seed}: SHOAL_TEST_SEED=${seed} damages the same places again`)
+
+const KEYS = 100
+const VALUE_BYTES = 4_000
+
+const cluster = await RealCluster.start(t)
+const [n1, n2, n3] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess]
+const database = join(n3.plan.data, 'rocksdb')
+const textOf = (key: number): string => `${key}:`.padEnd(VALUE_BYTES, String(key))
+const random = randomFrom(seed)
+
+const sizeOf = (name: string): number => statSync(join(database, name)).size
+
+/** Tables and logs, the largest first: that one holds the values. */
+const files = (): string[] =>
+  readdirSync(database)
+    .filter((name) => /\.(sst|log)$/.test(name) && sizeOf(name) > 0)
+    .sort((one, other) => sizeOf(other) - sizeOf(one))
+
+/** Turns bits over, in the first `share` of each file: a table ends with what is needed to open it. */
+function damage(damaged: readonly string[], flips: number, share = 1): void {
+  for (const name of damaged) {
+    const size = sizeOf(name) * share
+    const file = openSync(join(database, name), 'r+')
+    for (let flip = 0; flip < flips; flip++) {
+      const at = Math.floor(random() * size)
+      const byte = Buffer.alloc(1)
+      readSync(file, byte, 0, 1, at)
+      byte[0] = (byte[0] ?? 0) ^ (1 << Math.floor(random() * 8))
+      writeSync(file, byte, 0, 1, at)
+    }
+    closeSync(file)
+  }
+}
+
+const agent = keepAlive()
+t.teardown(() => agent.destroy())
+
+/** Ten at a time. */
+async function forEachKey(work: (key: number) => Promise<void>): Promise<void> {
+  for (let key = 0; key < KEYS; key += 10) {
+    await Promise.all(Array.from({ length: 10 }, (_, index) => work(key + index)))
+  }
+}
+
+async function writeAll(): Promise<void> {
+  const headers = { Consistency: 'all' }
+  await forEachKey(async (key) => {
+    const question = { method: 'PUT', body: textOf(key), headers, agent }
+    const put = await n1.ask(kv('damage', String(key)), question)
+    if (put.status !== 204) throw new Error(put.text)
+  })
+}
+
+async function wrongAnswers(node: NodeProcess, level: string): Promise<string[]> {
+  const faults: string[] = []
+  const headers = { Consistency: level }
+  await forEachKey(async (key) => {
+    const answer = await node.ask(kv('damage', String(key)), { headers, agent })
+    const isRight = answer.status === 200 && answer.text === textOf(key)
+    if (!isRight) faults.push(`${key}: ${answer.status} ${answer.text.slice(0, 200)}`)
+  })
+  return faults
+}
+
+/** @returns whether the node comes to serve; if not, it has said why and begun anew */
+async function startDamaged(t: Test): Promise<boolean> {
+  n3.launch()
+  const serves = await n3.ready
+  if (!serves) {
+    t.equal((await n3.ended).code, 5, 'it does not start')
+    t.match(n3.log, /SHOAL_STORE_DAMAGED/, 'and says why')
+    t.same(await wrongAnswers(n1, 'quorum'), [], 'the others answer without it')
+    n3.emptyData()
+    await n3.start()
+  }
+  await cluster.settled()
+  return serves
+}
+
+async function checkHealed(t: Test): Promise<void> {
+  for (const node of [n1, n2, n3]) {
+    t.same((await wrongAnswers(node, 'quorum')).slice(0, 5), [], `${node.id} answers right`)
+  }
+  t.same((await wrongAnswers(n3, 'all')).slice(0, 5), [], 'what was damaged is whole again')
+}
+
+t.test('every file damaged after a clean stop', async (t) => {
+  await writeAll()
+  await cluster.stop('n3')
+  damage(files(), 20)
+  await startDamaged(t)
+  await checkHealed(t)
+})
+
+t.test('every file damaged after a crash', async (t) => {
+  await writeAll()
+  await cluster.kill('n3')
+  damage(files(), 1)
+  await startDamaged(t)
+  await checkHealed(t)
+})
+
+t.test('values damaged, and nothing else', async (t) => {
+  await writeAll()
+  // What a crash left in the log is in a table once the node has started again.
+  await cluster.kill('n3')
+  await cluster.start('n3')
+  await cluster.stop('n3')
+  damage(files().slice(0, 1), 3, 0.9)
+  t.ok(await startDamaged(t), 'it serves: other replicas have what it lost')
+  await checkHealed(t)
+  const metrics = parseMetrics((await n3.ask('/metrics')).text)
+  t.ok(sumOf(metrics, 'shoal_replica_damaged_total') > 0, 'and counts what it found')
+})
