@@ -1,14 +1,12 @@
 /**
- * `npm run bench`: the goals table, real system, bare parts and etcd in one run, so that ratios mean
- * something on a machine whose speed changes by the hour.
+ * `npm run bench`: the goals table, real system, bare parts and etcd in one run, so that ratios
+ * mean something on a machine whose speed changes by the hour.
  *
  *     npm run bench -- [--seconds 20] [--quick] [--only puts,gets] [--write]
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { version } from '@shoal/node'
 import { formatGoals, type Goal, judgeGoal } from './goals.ts'
 import {
   type Figures,
@@ -24,6 +22,7 @@ import {
   measurePuts,
   waitForAll,
 } from './measures.ts'
+import { describeMachine, formatReport } from './report.ts'
 import { startEtcd, startShoal } from './servers.ts'
 
 const { values: flags } = parseArgs({
@@ -54,12 +53,12 @@ const describe = ({ perSecond, p50, p99, failed }: Figures): string =>
   `${perSecond.toFixed(0)}/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(0)} ms, ${failed} failed`
 
 async function main(): Promise<void> {
-  say(machine())
+  say(describeMachine())
   const puts = await benchCluster()
   if (puts && wants('etcd')) await benchEtcd(puts)
   if (wants('growth')) await benchGrowth()
   say(`\n${formatGoals(goals)}`)
-  if (flags.write) writeFileSync('docs/BENCHMARKS.md', report())
+  if (flags.write) writeFileSync('docs/BENCHMARKS.md', formatReport({ goals, notes, seconds }))
 }
 
 async function benchCluster(): Promise<Figures | undefined> {
@@ -128,7 +127,10 @@ async function benchCluster(): Promise<Figures | undefined> {
     if (wants('failover')) await benchFailover(servers)
     if (wants('parts')) {
       const parts = await measureBareParts(group, Math.min(seconds, 5))
-      const sum = `HTTP ${parts.http.toFixed(1)} + 3 rows × ${parts.row.toFixed(1)} + 2 round trips × ${parts.roundTrip.toFixed(1)} = ${parts.sum.toFixed(1)} µs`
+      const { http, row, roundTrip, sum } = parts
+      const rows = `3 × ${row.toFixed(1)} row`
+      const trips = `2 × ${roundTrip.toFixed(1)} trip`
+      const addends = `${http.toFixed(1)} HTTP + ${rows} + ${trips}`
       keep(
         judgeGoal(
           {
@@ -138,8 +140,8 @@ async function benchCluster(): Promise<Figures | undefined> {
             stretch: 1.15,
             digits: 2,
           },
-          puts.cpuMicros / parts.sum,
-          sum,
+          puts.cpuMicros / sum,
+          `${addends} = ${sum.toFixed(1)} µs`,
         ),
       )
     }
@@ -284,42 +286,6 @@ async function benchGrowth(): Promise<void> {
       `${three.toFixed(0)} and ${twelve.toFixed(0)} µs`,
     ),
   )
-}
-
-function machine(): string {
-  const [cpu] = cpus()
-  const etcd = spawnSync('etcd', ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0] ?? ''
-  return [
-    `${new Date().toISOString().slice(0, 10)}, Shoal ${version} at ${commit()}, Node ${process.version}`,
-    `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    etcd,
-  ]
-    .filter((line) => line !== '')
-    .join('; ')
-}
-
-function commit(): string {
-  try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-  } catch {
-    return 'no commit'
-  }
-}
-
-function report(): string {
-  return `# Benchmarks
-
-Made by \`npm run bench -- --write\`. CPU time is that of all server processes with all their threads; the
-load generator runs on the same cores and is not counted. Values of 1 KiB, 64 connections spread over three
-nodes, every write synced on its replicas. Throughput on a shared machine says little; ratios within one run
-and CPU per operation say more.
-
-${machine()}. Each measure ${seconds} s.
-
-${formatGoals(goals)}
-
-${notes.map((note) => `- ${note}`).join('\n')}
-`
 }
 
 await main()

@@ -173,7 +173,9 @@ export interface Failover {
   readonly dipMillis: number
 }
 
-/** One node is killed, or frozen, under load through the client. Counts what the caller saw fail. */
+/**
+ * One node is killed, or frozen, under load through the client. Counts what the caller saw fail.
+ */
 export async function measureFailover(
   servers: Servers,
   blow: 'SIGKILL' | 'SIGSTOP',

@@ -1,6 +1,6 @@
 /**
- * One node in a process of its own: `node node-process.js INDEX COUNT BASE_PORT FOLDER`. Prints `ready`
- * when it serves.
+ * One node in a process of its own: `node node-process.js INDEX COUNT BASE_PORT FOLDER`. Prints
+ * `ready` when it serves.
  */
 import { limits, nodeId } from '@shoal/kernel'
 import { startNode } from '@shoal/node'

@@ -85,6 +85,8 @@ async function start(
     // Only those who say `ready` are ours; what others log is theirs.
     const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', ready === undefined ? 'ignore' : 'inherit'],
+      // As `shoal dev` and the unit files start nodes.
+      env: { MALLOC_ARENA_MAX: '1', ...process.env },
     })
     children[index] = child
     if (ready === undefined) return
@@ -145,11 +147,18 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /** Asks until it holds, at most half a minute. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
+export function until(holds: () => Promise<boolean>): Promise<void> {
   const began = performance.now()
-  while (performance.now() - began < 30_000) {
-    if (await holds().catch(() => false)) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('it did not come about within 30 s')
+  return new Promise((resolve, reject) => {
+    const ask = (): void => {
+      void holds()
+        .catch(() => false)
+        .then((held) => {
+          if (held) resolve()
+          else if (performance.now() - began < 30_000) setTimeout(ask, 50)
+          else reject(new Error('it did not come about within 30 s'))
+        })
+    }
+    ask()
+  })
 }

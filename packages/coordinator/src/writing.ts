@@ -126,8 +126,8 @@ function checkThenPut(prepared: Prepared, precondition: Precondition): void {
     const { etag } = describeState(desk, place, known)
     const failed = failedPrecondition(precondition, etag)
     if (failed) return finish(prepared, preconditionFailed(prepared, failed, etag, known))
-    // What was checked is what the write replaces: a writer elsewhere becomes a sibling, not a loss;
-    // one through this node in between makes the write fail.
+    // What was checked is what the write replaces: a writer elsewhere becomes a sibling, not a
+    // loss; one through this node in between makes the write fail.
     const checked = known ? versionClock(known.version) : emptyClock
     put(prepared, { context: prepared.context ?? (known && checked), checked })
   })

@@ -176,7 +176,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     version,
     limits: { valueBytesMax: settings.valueBytesMax },
   })
-  registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter })
+  registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
   return { env, ring, store, replica, peers, buckets, coordinator, admission, meter, http, state }
 }
 

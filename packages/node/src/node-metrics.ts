@@ -16,9 +16,11 @@ export function registerNodeMetrics(
     readonly store: Store
     readonly admission: LoadAdmission
     readonly meter: EventLoopMeter
+    /** What is measured now and then, not at every look. */
+    readonly state: { readonly diskBytes: number }
   },
 ): void {
-  const { coordinator, replica, peers, store, admission, meter } = parts
+  const { coordinator, replica, peers, store, admission, meter, state } = parts
   const total = (name: string, help: string, read: () => number): void => {
     new Counter({
       name,
@@ -133,6 +135,7 @@ export function registerNodeMetrics(
   )
   level('shoal_replica_queue', 'Operations waiting for a group or a read.', () => replica.queued)
 
+  level('shoal_store_disk_bytes', 'Bytes of all files of the store.', () => state.diskBytes)
   level(
     'shoal_store_unsynced_bytes',
     'Written and not yet synced.',

@@ -12,7 +12,8 @@ const KEY = Buffer.from('ring')
 /**
  * @returns the record to use
  * @throws SHOAL_RING_MISMATCH when copies, partitions, zones, hosts or weights were changed in the
- *         configuration: that moves data, which a change of settings cannot do. Addresses may change.
+ *         configuration: that moves data, which a change of settings cannot do. Addresses may
+ *         change.
  */
 export async function settleRing(store: Store, configured: RingRecord): Promise<RingRecord> {
   const [bytes] = await store.getMany('meta', [KEY])

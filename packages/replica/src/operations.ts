@@ -13,8 +13,8 @@ export interface PutOperation {
   /** What the client's session has seen of this key; a blind overwrite contains it too (S1). */
   readonly seen: Buffer | undefined
   /**
-   * The clock of the state that a precondition was checked against. A value that this replica has got
-   * since then refuses the write with SHOAL_PRECONDITION_FAILED.
+   * The clock of the state that a precondition was checked against. A value that this replica has
+   * got since then refuses the write with SHOAL_PRECONDITION_FAILED.
    */
   readonly checked: Buffer | undefined
   /** What a blind write does: replace what this replica knows, or add a sibling. */

@@ -99,7 +99,9 @@ export class Replica {
     this.#pipeline.submit(operation)
   }
 
-  /** Whether this node coordinated the request lately (V10). @param request  as in `PutOperation` */
+  /**
+   * Whether this node coordinated the request lately (V10). @param request  as in `PutOperation`
+   */
   remembers(request: Buffer): boolean {
     return this.#requests.recall(request, this.#env.clock.elapsed()) !== undefined
   }

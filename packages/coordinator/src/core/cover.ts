@@ -5,8 +5,8 @@ import type { Ring } from '@shoal/ring'
  * Which nodes to ask for which partitions, so that every partition is read at `need` of its
  * primaries.
  *
- * @returns partitions by node, as bits with the most significant first; or the first partition that too
- *          few reachable primaries hold
+ * @returns partitions by node, as bits with the most significant first; or the first partition that
+ *          too few reachable primaries hold
  */
 export function coverPartitions(
   ring: Ring,
