@@ -101,7 +101,7 @@ async function fullDisk(disk: SmallDisk): Promise<void> {
     await until('writes again', async () => (await put(n3, 'after')).status === 204)
     await load.stop()
     t.same(load.unexpected, [], 'clients of the others saw nothing of it')
-    const final = await readAll(n3, 'filling', load.keys)
+    const final = await readAll(n3, load)
     t.same(load.history.faults(final).slice(0, 5), [], 'nothing is lost')
   })
 
@@ -124,7 +124,7 @@ async function fullDisk(disk: SmallDisk): Promise<void> {
     await load.stop()
     disk.empty()
     await cluster.start('n3')
-    const final = await readAll(n3, 'brim', load.keys)
+    const final = await readAll(n3, load)
     t.same(load.unexpected.slice(0, 3), [])
     t.same(load.history.faults(final).slice(0, 5), [], 'nothing is lost')
   })

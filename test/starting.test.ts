@@ -190,7 +190,7 @@ t.test('a node that is asked to stop under load finishes what it began', async (
   const cut = load.statuses.get(0) ?? 0
   t.ok(cut <= 12, `${cut} requests got no answer, at most one of each client`)
   t.same(load.unexpected, [], 'all others were answered, or refused in words')
-  const final = await readAll(n2, 'drained', load.keys)
+  const final = await readAll(n2, load)
   t.same(load.history.faults(final).slice(0, 5), [], 'what was acknowledged is there')
 
   const after = await nextDot(n2, key)
@@ -213,6 +213,6 @@ t.test('every node is restarted in turn, and nobody notices but by receipts', as
   }
   await load.stop()
   t.same(load.unexpected, [])
-  const final = await readAll(n1, 'rolled', load.keys)
+  const final = await readAll(n1, load)
   t.same(load.history.faults(final).slice(0, 5), [], 'nothing is lost')
 })

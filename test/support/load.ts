@@ -6,6 +6,7 @@ import { type Answer, ask, keepAlive, kv } from './http.ts'
 import { parseReceipt, type Receipt, valuesOf } from './kv-answers.ts'
 import type { NodeProcess } from './node-process.ts'
 import type { ProblemBody } from './problems.ts'
+import { until } from './until.ts'
 
 export interface LoadOptions {
   readonly nodes: readonly NodeProcess[]
@@ -54,6 +55,10 @@ export class Load {
     this.#workers = Array.from({ length: workers }, (_, worker) => this.#work(worker))
   }
 
+  get bucket(): string {
+    return this.#options.bucket
+  }
+
   get keys(): readonly string[] {
     return Array.from({ length: this.#options.keys ?? 50 }, (_, index) => `key ${index}`)
   }
@@ -72,7 +77,13 @@ export class Load {
     while (!this.#stopping) {
       const key = pick(this.keys, random)
       const serving = nodes.filter(({ isServing }) => isServing)
-      if (serving.length === 0) return
+      if (serving.length === 0) {
+        await until(
+          'a node that serves',
+          () => this.#stopping || nodes.some((each) => each.isServing),
+        )
+        continue
+      }
       const node = pick(serving, random)
       const chance = random() * 100
       const knowledge = known.get(key)
@@ -130,9 +141,8 @@ export class Load {
     })
   }
 
-  /** With other values or a tombstone beside it the ETag is that of them all, and holds a dot. */
   #name(value: string, etag: string): void {
-    if (!etag.includes('.')) this.history.named(value, etag)
+    if (isOfOne(etag)) this.history.named(value, etag)
   }
 
   async #ask(
@@ -185,11 +195,10 @@ function readProblem(answer: Answer): Partial<ProblemBody> {
   }
 }
 
-/** What each key shows when all replicas have been asked. */
+/** What each key of a load shows when all replicas have been asked. */
 export async function readAll(
   node: NodeProcess,
-  bucket: string,
-  keys: readonly string[],
+  { bucket, keys, history }: Load,
 ): Promise<Map<string, readonly string[]>> {
   const final = new Map<string, readonly string[]>()
   const agent = keepAlive()
@@ -198,14 +207,19 @@ export async function readAll(
     if (![200, 300, 404].includes(answer.status)) {
       throw new Error(`${key}: ${answer.status} ${answer.text}`)
     }
+    const values = valuesOf(answer)
+    for (const { etag, text } of values) if (isOfOne(etag)) history.named(text, etag)
     final.set(
       key,
-      valuesOf(answer).map(({ text }) => text),
+      values.map(({ text }) => text),
     )
   }
   agent.destroy()
   return final
 }
+
+/** With other values or a tombstone beside it an ETag is that of them all, and holds a dot. */
+const isOfOne = (etag: string): boolean => !etag.includes('.')
 
 function pick<T>(items: readonly T[], random: () => number): T {
   const item = items[Math.floor(random() * items.length)]
