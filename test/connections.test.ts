@@ -11,8 +11,8 @@ import { until } from './support/until.ts'
 
 t.setTimeout(240_000)
 
-const cluster = await RealCluster.start(t, { nodes: 2 })
-const [node, other] = cluster.nodes as [NodeProcess, NodeProcess]
+const cluster = await RealCluster.start(t)
+const [node, other, patient] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess]
 /** How long a node waits for a body and for the head of a request. */
 const BODY_MS = 20_000
 const HEAD_MS = 10_000
@@ -36,7 +36,7 @@ async function beginSlowRequests(): Promise<{ answer: Answer; took: number; abou
   ]
   return Promise.all(
     cells.map(async ([about, bytes]) => {
-      const connection = await RawConnection.open(node.url)
+      const connection = await RawConnection.open(patient.url)
       const began = performance.now()
       connection.send(bytes)
       const answer = await connection.answer()
@@ -87,6 +87,22 @@ t.test('ten thousand idle sockets: the surplus is refused politely', async (t) =
   agent.destroy()
 })
 
+t.test('sockets that never speak keep nobody out', async (t) => {
+  if (socketsAllowed() < FLOOD + 500) {
+    t.pass('the silence', { skip: 'too few open files, as above' })
+    return
+  }
+  const flood = await Flood.open(node.url, { count: CONNECTIONS_MAX + 100, asking: 0 })
+  t.teardown(() => flood.close())
+  await until(
+    'a newcomer to be served',
+    async () => (await node.ask('/livez')).status === 200,
+    HEAD_MS / 2,
+  )
+  t.pass('a newcomer takes the place of one of them')
+  flood.close()
+})
+
 t.test('who is slow is told so, in time', async (t) => {
   for (const { answer, took, about } of await slow) {
     const isBody = /body|batch/.test(about)
@@ -106,6 +122,6 @@ t.test('who is slow is told so, in time', async (t) => {
     checkProblem(t, answer, { status: 408, code, retry: 'after' }, about)
     t.equal(answer.header('Connection'), 'close')
   }
-  t.equal((await node.ask(kv('slow', 'k'))).text, '1', 'no slow body was written')
+  t.equal((await patient.ask(kv('slow', 'k'))).text, '1', 'no slow body was written')
   t.equal((await node.ask('/livez')).status, 200)
 })

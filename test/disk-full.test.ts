@@ -1,4 +1,4 @@
-/** A node whose disk fills up while it writes. Needs a disk that can be filled: a small one in memory. */
+/** A node whose disk fills up while it writes: a small disk in memory, where one can be mounted. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** Many keys at a time: lists page by page, batches, and the properties that keys of a bucket share. */
+/** Many keys at a time: lists page by page, batches, and what the keys of a bucket share. */
 import t, { type Test } from 'tap'
 import { keyNotHeldBy, putBuckets } from './support/buckets.ts'
 import { type Answer, kv } from './support/http.ts'

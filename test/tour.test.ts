@@ -1,4 +1,4 @@
-/** The tour in the README, as a newcomer takes it: every command in its order, on a fresh cluster. */
+/** The tour in the README as a newcomer takes it: every command in its order, on a new cluster. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

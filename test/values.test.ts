@@ -1,4 +1,4 @@
-/** One value through every method, header and form that it has, on a cluster with more nodes than copies. */
+/** One value through every method, header and form, on a cluster with more nodes than copies. */
 import t, { type Test } from 'tap'
 import { putBuckets } from './support/buckets.ts'
 import { type Answer, kv } from './support/http.ts'
@@ -23,14 +23,18 @@ await putBuckets(nodes, {
   last: { conflicts: 'lww' },
 })
 
-/** The header lines that stand on every answer about a key, errors with a meaning for them apart. */
+const receiptForm = new RegExp(
+  '^n=\\d, need=\\d, ack=\\d, primaries=\\d, fallbacks=\\d(, durable=\\d)?, hinted=\\d+, ' +
+    'repaired=\\d, epoch=\\d+, node="n\\d"(, precondition=checked)?$',
+)
+
+/** The header lines that stand on every answer about a key. */
 function checkKeyHeaders(t: Test, answer: Answer, { exists = true } = {}): void {
   const faults: string[] = []
   const expected: Record<string, RegExp> = {
     'Causal-Context': /^c1\.[\w-]+$/,
     Consistency: /^(one|quorum|all);r=\d;w=\d;durable=\d(;strict)?$/,
-    Receipt:
-      /^n=\d, need=\d, ack=\d, primaries=\d, fallbacks=\d(, durable=\d)?, hinted=\d+, repaired=\d, epoch=\d+, node="n\d"(, precondition=checked)?$/,
+    Receipt: receiptForm,
     'Request-Id': /^\S+$/,
     'Server-Timing': /^total;dur=\d+(\.\d+)?$/,
     'Cache-Control': /^no-store$/,

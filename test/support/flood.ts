@@ -21,8 +21,8 @@ export class Flood {
   #closing = false
 
   /**
-   * @param asking  so many of the first make one request and then stay; a node has more patience with
-   *   those than with the others, which say nothing at all
+   * @param asking  so many of the first make one request and then stay; a node has more patience
+   *   with those than with the others, which say nothing at all
    */
   static async open(
     url: string,

@@ -1,9 +1,9 @@
 /**
  * What clients did and saw, and whether a store that keeps its promises could have shown it.
  *
- * Every value is unique, so a value names its write. A write covers what its writer had been shown:
- * the context it carried. From that alone follows what must not be lost and what must not come back,
- * whatever the store did meanwhile:
+ * Every value is unique, so a value names its write. A write covers what its writer had been
+ * shown: the context it carried. From that alone follows what must not be lost and what must not
+ * come back, whatever the store did meanwhile:
  *
  *   lost        an acknowledged value that is not live, and that no write ever covered
  *   stale       a read that misses what was acknowledged before it began

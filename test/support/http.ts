@@ -25,7 +25,7 @@ export interface Question {
 
 const TIMEOUT_MS = 20_000
 
-/** One request on a connection of its own, unless an agent is given. Rejects when no answer comes. */
+/** One request, on a connection of its own unless an agent is given. Rejects without an answer. */
 export function ask(url: string, path: string, question: Question = {}): Promise<Answer> {
   const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS, agent } = question
   const { hostname, port } = new URL(url)
@@ -83,7 +83,7 @@ export class Received implements Answer {
   }
 }
 
-/** Percent-encodes every byte that does not stand for itself in one path segment. */
+/** The path of a key, its bytes percent-encoded where they do not stand for themselves. */
 export const kv = (bucket: string, key: string): string =>
   `/v1/kv/${bucket}/${encodeURIComponent(key)}`
 

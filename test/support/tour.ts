@@ -8,7 +8,7 @@
  *   - Shown lines are found in the output in their order; lines may be left out of what is shown.
  *   - `…` stands for anything within a line, and `c1.…` in a command for the last context seen.
  *   - JSON may be cut off.
- *   - Contexts, ETags, dates, ids, durations and what a receipt counts by chance are taken as equal.
+ *   - Contexts, ETags, dates, ids, durations and what a receipt counts by chance count as equal.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
