@@ -8,6 +8,7 @@ export {
   type MemoryStoreOptions,
 } from './memory/memory-store.ts'
 export { ownsException } from './rocksdb/binding.ts'
+export { makeDirectories } from './rocksdb/make-directories.ts'
 export { openRocksStore, type RocksStoreOptions } from './rocksdb/rocks-store.ts'
 export {
   type BlockPart,

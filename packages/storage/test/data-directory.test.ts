@@ -298,3 +298,10 @@ t.test('errors of opening name the place', async (t) => {
   )
   t.match(error.message, directory)
 })
+
+t.test('ST1 a path where nothing can be made is refused at once, even below /proc', async (t) => {
+  if (!existsSync('/proc/self')) return t.comment('there is no /proc here')
+  await t.rejects(openRocksStore(storeOptions('/proc/shoal/data')), {
+    code: 'SHOAL_CONFIG_INVALID',
+  })
+})

@@ -1,7 +1,7 @@
 /** Where a local cluster keeps its data: a folder of the user's, or one that goes away with it. */
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ShoalError } from '@shoal/kernel'
@@ -24,7 +24,9 @@ export async function openFolder(path: string | undefined): Promise<DevFolder> {
     return { ...(await prepare(temporary)), isTemporary: true }
   }
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    // Loaded only here: it brings RocksDB along.
+    const { makeDirectories } = await import('@shoal/storage')
+    await makeDirectories(path, 0o700)
     return { ...(await prepare(resolve(path))), isTemporary: false }
   } catch (error) {
     if (error instanceof ShoalError) throw error

@@ -1,6 +1,7 @@
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type ErrorCode, invariant, ShoalError } from '@shoal/kernel'
+import { makeDirectories } from './make-directories.ts'
 import {
   type Fields,
   formatFields,
@@ -196,9 +197,5 @@ function identityText({ cluster, node }: Owner): string {
 }
 
 async function makeDurably(directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true })
-  if (first === undefined) return
-  for (let path = directory; path.length >= first.length; path = dirname(path)) {
-    await syncDirectory(dirname(path))
-  }
+  for (const made of await makeDirectories(directory)) await syncDirectory(dirname(made))
 }
