@@ -5,6 +5,7 @@ import { type Answer, kv } from './support/http.ts'
 import { receiptOf, textsOf } from './support/kv-answers.ts'
 import type { NodeProcess } from './support/node-process.ts'
 import { checkProblem, type ProblemBody } from './support/problems.ts'
+import { RawConnection } from './support/raw.ts'
 import { RealCluster } from './support/real-cluster.ts'
 
 t.setTimeout(180_000)
@@ -255,6 +256,25 @@ t.test('a batch as lines, both ways', async (t) => {
   })
   t.equal(mixed.header('Content-Type'), 'application/x-ndjson', 'or as asked')
   t.match(linesOf(mixed), [{ status: 200, value: 'n001' }])
+})
+
+t.test('a batch as lines may be a conversation', async (t) => {
+  const connection = await RawConnection.open(n4.url)
+  t.teardown(() => connection.destroy())
+  const line = (operation: object): void => {
+    const text = `${JSON.stringify({ bucket: 'talk', key: 'k', ...operation })}\n`
+    connection.send(`${text.length.toString(16)}\r\n${text}\r\n`)
+  }
+  connection.send('POST /v1/batch HTTP/1.1\r\nHost: n\r\nTransfer-Encoding: chunked\r\n')
+  connection.send('Content-Type: application/x-ndjson\r\n\r\n')
+  line({ op: 'put', value: 'first' })
+  await connection.shows('"status":204')
+  t.pass('a result comes before the next operation is sent')
+  line({ op: 'get' })
+  await connection.shows('"value":"first"')
+  connection.send('0\r\n\r\n')
+  const results = linesOf(await connection.answer()) as Result[]
+  t.match(results, [{ status: 204 }, { status: 200, value: 'first' }])
 })
 
 t.test('what is wrong with a batch is told', async (t) => {

@@ -7,6 +7,8 @@ import { keepAlive, kv } from './support/http.ts'
 import { explanationOf, receiptOf } from './support/kv-answers.ts'
 import { Load, readAll } from './support/load.ts'
 import { NodeProcess } from './support/node-process.ts'
+import { checkProblem } from './support/problems.ts'
+import { RawConnection } from './support/raw.ts'
 import { RealCluster } from './support/real-cluster.ts'
 import { until } from './support/until.ts'
 
@@ -169,6 +171,41 @@ async function nextDot(
   const [actor = '', counter = ''] = (holders[0]?.dots[0] ?? '').split(':')
   return { actor, counter: Number(counter) }
 }
+
+/** A connection that has been used and has begun to ask once more. */
+async function halfAsked(node: NodeProcess, path: string): Promise<RawConnection> {
+  const connection = await RawConnection.open(node.url)
+  connection.send('GET /livez HTTP/1.1\r\nHost: n\r\n\r\n')
+  await connection.answer()
+  return connection.forget().send(`GET ${path} HTTP/1.1\r\nHost: n\r\n`)
+}
+
+t.test('while it drains a node finishes what it took and takes no more', async (t) => {
+  const path = kv('draining', 'k')
+  const begun = await RawConnection.open(n2.url)
+  begun.send(`PUT ${path} HTTP/1.1\r\nHost: n\r\nContent-Length: 5\r\n\r\nwh`)
+  const probe = await halfAsked(n2, '/readyz')
+  const late = await halfAsked(n2, path)
+  await n2.ask('/livez')
+  const ended = n2.stop()
+  await until('the drain', () => n2.ask('/livez').then(() => false, isRefused))
+  const draining = { status: 503, code: 'SHOAL_DRAINING', retry: 'after' } as const
+  probe.send('\r\n')
+  const notReady = await probe.answer()
+  checkProblem(t, notReady, draining, 'readyz fails')
+  t.equal(notReady.header('Connection'), 'close')
+  late.send('\r\n')
+  checkProblem(t, await late.answer(), draining, 'a new request is refused')
+  begun.send('ole')
+  t.equal((await begun.answer()).status, 204, 'a request under way is finished')
+  t.same(await ended, { code: 0, signal: null })
+  t.equal((await n1.ask(path)).text, 'whole', 'through the peers, which it still had')
+  for (const connection of [begun, probe, late]) connection.destroy()
+  await cluster.settled()
+  await cluster.start('n2')
+})
+
+const isRefused = (error: NodeJS.ErrnoException): boolean => error.code === 'ECONNREFUSED'
 
 t.test('a node that is asked to stop under load finishes what it began', async (t) => {
   const key = 'kept'

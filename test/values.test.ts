@@ -6,6 +6,7 @@ import { explanationOf, receiptOf, type Sibling, textsOf, valuesOf } from './sup
 import { parseMultipart } from './support/multipart.ts'
 import type { NodeProcess } from './support/node-process.ts'
 import { checkProblem } from './support/problems.ts'
+import { parseMetrics, sumOf } from './support/prometheus.ts'
 import { RealCluster } from './support/real-cluster.ts'
 import { until } from './support/until.ts'
 
@@ -21,6 +22,7 @@ await putBuckets(nodes, {
   careful: { blindWrites: 'sibling' },
   strict: { blindWrites: 'reject' },
   last: { conflicts: 'lww' },
+  brief: { ttl: 1 },
 })
 
 const receiptForm = new RegExp(
@@ -355,6 +357,12 @@ t.test('blind writes are what the bucket says', async (t) => {
   t.equal(creation.status, 204, 'a checked creation is not blind')
 })
 
+async function lostWrites(): Promise<number> {
+  const answers = await Promise.all(nodes.map((node) => node.ask('/metrics')))
+  const counts = answers.map(({ text }) => sumOf(parseMetrics(text), 'shoal_lost_writes_total'))
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
 t.test('the last writer is shown where a bucket says so', async (t) => {
   const path = kv('last', 'k')
   await writeSiblings(path, ['1', '2', '3'])
@@ -362,6 +370,10 @@ t.test('the last writer is shown where a bucket says so', async (t) => {
     const answer = await node.ask(path)
     t.same([answer.status, answer.text], [200, '3'], `${node.id} shows the largest stamp`)
   }
+  const before = await lostWrites()
+  const context = (await n1.ask(path)).header('Causal-Context')
+  await n1.ask(path, { method: 'PUT', body: '4', headers: { 'Causal-Context': context } })
+  t.equal((await lostWrites()) - before, 2, 'what nobody was shown is counted when it goes')
 })
 
 t.test('a session reads its writes through any node, even at one', async (t) => {
@@ -403,4 +415,11 @@ t.test('a value ends when its time is over', async (t) => {
   checkKeyHeaders(t, gone, { exists: false })
   const { keys } = (await n2.ask('/v1/kv/values?prefix=short')).json() as { keys: string[] }
   t.same(keys, [], 'and leaves the list')
+
+  const brief = kv('brief', 'k')
+  await n1.ask(brief, { method: 'PUT', body: 'x' })
+  const kept = { method: 'PUT', body: 'y', headers: { TTL: '3600' } }
+  await n1.ask(kv('brief', 'kept'), kept)
+  await until('the end that the bucket sets', async () => (await n4.ask(brief)).status === 404)
+  t.equal((await n2.ask(kv('brief', 'kept'))).text, 'y', 'a request overrules its bucket')
 })

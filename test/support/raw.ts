@@ -67,9 +67,18 @@ export class RawConnection {
     }
   }
 
-  /** Until the other end has closed. */
-  async closed(): Promise<void> {
-    while (!this.#ended) await this.#more()
+  /** What has come so far holds this. Rejects when the connection ends before. */
+  async shows(text: string): Promise<void> {
+    while (!Buffer.concat(this.#pieces).includes(text)) {
+      if (this.#ended) throw new Error(`closed without ${text}`)
+      await this.#more()
+    }
+  }
+
+  /** Forgets what has come, to read the next answer. */
+  forget(): this {
+    this.#pieces.length = 0
+    return this
   }
 
   destroy(): void {
