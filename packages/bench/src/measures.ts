@@ -50,6 +50,13 @@ function figuresOf(result: LoadResult, cpu: number): Figures {
 export const measurePuts = (servers: Servers, seconds: number): Promise<Figures> =>
   load(servers, shoalPuts(), { seconds })
 
+/** As many connections for each node as with three, so that groups are of the same size. */
+export const measureManyNodes = (servers: Servers, seconds: number): Promise<Figures> =>
+  load(servers, shoalPuts(), {
+    seconds,
+    connections: Math.round((CONNECTIONS * servers.targets.length) / 3),
+  })
+
 /** Each key is written once before, so that every read hits. */
 export async function measureGets(servers: Servers, seconds: number): Promise<Figures> {
   await load(servers, shoalPreload(), { seconds: 120 })
