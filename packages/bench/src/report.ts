@@ -51,13 +51,13 @@ ${LEFT}`
 const LEFT = `
 ## What the profile says is left
 
-- More than half of a PUT is storage: three rows, each two insertions into memtables, its share of one
-  write of the log and of one sync. Bare, at the same group size, a row costs what the line of the bare
-  parts says; the rest of the path adds a fifth.
+- More than half of a PUT is storage: three rows, each two insertions into memtables, its share of
+  one write of the log and of one sync. Bare, at the same group size, a row costs what the line of
+  the bare parts says; the rest of the path adds a fifth.
 - A tenth of the processor time is context switches around the sync and the sockets.
 - Batches of the client hold about 13 operations, because a batch leaves as soon as one turn has
   collected anything. One batch in flight for each node would make them several times larger.
 - Half of the memory beyond the store is heap that V8 has grown into and does not need.
-- Twelve nodes on two cores compile their code twelve times and make small groups; the line says more
-  about this machine than about the ring.
+- Twelve nodes on two cores compile their code twelve times and make small groups; the line says
+  more about this machine than about the ring.
 `
