@@ -197,14 +197,20 @@ export class Exchange {
     if (!unread) return void response.end(body)
     response.write(body)
     let drained = 0
-    const timer = services.env.clock.after(millis(services.limits.lingerMs), () => stop())
+    const { clock } = services.env
+    let timer = clock.after(millis(services.limits.lingerMs), () => stop())
     const stop = (): void => {
       timer.cancel()
       response.end()
     }
     request.on('data', (chunk: Buffer) => {
       drained += chunk.length
-      if (drained > services.limits.lingerBytesMax) stop()
+      if (drained <= services.limits.lingerBytesMax) return
+      // Enough. Closing at once would reset the connection, and the reset overtakes the answer: the
+      // sender is held up and has a moment to read it.
+      request.pause()
+      timer.cancel()
+      timer = clock.after(LAST_MOMENT, stop)
     })
     request.once('close', stop)
     request.once('end', stop)
@@ -221,6 +227,9 @@ export class Exchange {
     return new ShoalError('SHOAL_INTERNAL', detail, { extra: { errorId: this.id }, cause: error })
   }
 }
+
+/** For a sender of far too much to read its answer in. */
+const LAST_MOMENT = millis(500)
 
 /** Headers that an error has a meaning for. */
 function addDetailLines(lines: string[], error: ShoalError): void {
