@@ -99,29 +99,68 @@ t.test('only what agrees in its timeout shares a request (CL12)', async (t) => {
 })
 
 t.test('a batch is bounded in items and bytes, there and back (CL16)', async (t) => {
-  const { client, net, advance } = startVirtual(['http://a'])
   const items = (count: number) => Array.from({ length: count }, (_, index) => `${index}`)
   const bucket = 'b'
   const most = limits.batchOperationsMax
-  const many = client.batch(items(most + 1).map((key) => ({ op: 'delete', bucket, key }) as const))
-  await advance(0)
+  const one = startVirtual(['http://a'])
+  const many = one.client.batch(
+    items(most + 1).map((key) => ({ op: 'delete', bucket, key }) as const),
+  )
+  await one.advance(0)
   t.same(
-    net.sent.map(({ request }) => request.path),
+    one.net.sent.map(({ request }) => request.path),
     ['/v1/batch', `/v1/kv/b/${most}`],
   )
+  const two = startVirtual(['http://a'])
   const value = 'x'.repeat(limits.clientBatchValueBytesMax)
-  const heavy = client.batch(items(100).map((key) => ({ op: 'put', bucket, key, value }) as const))
-  await advance(0)
-  const bodies = net.sent.slice(2).map(({ request }) => String(request.body).length)
+  const heavy = two.client.batch(
+    items(100).map((key) => ({ op: 'put', bucket, key, value }) as const),
+  )
+  await two.advance(0)
+  const bodies = two.net.sent.map(({ request }) => String(request.body).length)
   t.ok(bodies.length > 1)
   t.ok(bodies.every((bytes) => bytes <= limits.clientBatchBodyBytesMax))
-  const before = net.sent.length
-  const reads = client.batch(items(500).map((key) => ({ op: 'get', bucket, key }) as const))
-  await advance(0)
-  t.equal(net.sent.length - before, 4, 'reads may bring much more back than they send')
-  await client.destroy()
+  const three = startVirtual(['http://a'])
+  const reads = three.client.batch(items(500).map((key) => ({ op: 'get', bucket, key }) as const))
+  await three.advance(0)
+  const [first] = three.net.sent
+  t.ok(
+    (first?.json.operations.length ?? 500) < 200,
+    'reads may bring much more back than they send',
+  )
+  for (const { client } of [one, two, three]) await client.destroy()
   await Promise.all([many, heavy, reads])
 })
+
+t.test(
+  'what comes while a node has two batches to answer waits and leaves as one (CL12)',
+  async (t) => {
+    const { client, net, advance } = startVirtual(['http://a'], { batching: true })
+    const calls: Promise<unknown>[] = []
+    const put = (...keys: string[]) => calls.push(...keys.map((key) => client.put('b', key, 'v')))
+    for (const turn of ['1', '2', '3', '4']) {
+      put(`${turn}a`, `${turn}b`)
+      await advance(0)
+    }
+    t.equal(net.sent.length, limits.clientBatchesInFlightMax)
+    net.sent[0]?.answer(200, {}, { results: [done, done] })
+    await advance(0)
+    t.same(
+      net.last.json.operations.map(({ key }) => key),
+      ['3a', '3b', '4a', '4b'],
+    )
+    for (const sent of net.waiting) {
+      sent.answer(200, {}, { results: sent.json.operations.map(() => done) })
+    }
+    await Promise.all(calls)
+    put('5a', '5b')
+    await advance(0)
+    t.equal(net.sent.length, 4, 'and the places are free again')
+    net.last.answer(200, {}, { results: [done, done] })
+    await Promise.all(calls)
+    await client.destroy()
+  },
+)
 
 const refusals = {
   409: {

@@ -252,6 +252,8 @@ export const limits = {
   clientBatchValueBytesMax: kibibytes(64),
   /** Of a batch that the client gathers by itself. */
   clientBatchBodyBytesMax: mebibytes(4),
+  /** Batches that one node may have to answer; what comes meanwhile waits and leaves together. */
+  clientBatchesInFlightMax: 2,
   /** Of one answer: all siblings of a key, or a batch of them. */
   clientAnswerBytesMax: mebibytes(512),
   /** Rounds of one update, at most. */
