@@ -277,7 +277,8 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
       done: (asked, failure) => {
         this.#repaired += countOf(asked)
         for (const candidate of indices(asked)) this.#versions[candidate] = merged.version
-        this.#finish(failure)
+        // What came in meanwhile is newer and not confirmed: it may not be shown (Q5).
+        this.#finish(failure, merged)
       },
     }).start()
   }
@@ -290,11 +291,11 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     return holders
   }
 
-  #finish(failure?: ShoalError): void {
+  #finish(failure?: ShoalError, shown = this.#merged): void {
     this.#desk.deadlines.remove(this)
     this.#replied = true
     this.#repairBehind()
-    this.#done(failure ?? { known: this.#merged, receipt: this.#receipt() })
+    this.#done(failure ?? { known: shown, receipt: this.#receipt() })
   }
 
   /** Sends the merged state to every replica that answered with less, or with damage. */

@@ -362,3 +362,22 @@ t.test(
     t.equal(speeds.hedges, 1)
   },
 )
+
+t.test('what arrives while a strict read confirms is not shown unconfirmed (K9, Q5)', async (t) => {
+  const cluster = await TestCluster.start(3)
+  succeeded(await cluster.put('n1', 'other', 'v', { level: 'all' }))
+  for (let read = 0; read < 60; read++) succeeded(await cluster.get('n1', 'other'))
+  for (const node of ['n1', 'n3']) {
+    await cluster.isolate(node)
+    succeeded(await cluster.put(node, 'k', `only ${node}`, { level: 'one' }))
+    await cluster.rejoin(node)
+  }
+  const [n1, n2, n3] = ['n1', 'n2', 'n3'].map(nodeId) as [never, never, never]
+  cluster.node('n1').coordinator.desk.speeds.failed(n3)
+  // n2 answers after the hedge has gone to n3, whose answer comes while n2 confirms.
+  cluster.network.setFaults({ delayMin: millis(60), delayMax: millis(60) }, n2, n1)
+  cluster.network.setFaults({ delayMin: millis(70), delayMax: millis(70) }, n3, n1)
+  const consistency = { level: 'quorum', strict: true } as const
+  t.same(bodies(await cluster.get('n1', 'k', { consistency })), ['only n1'])
+  t.equal(cluster.node('n1').coordinator.desk.speeds.hedges, 1, 'the hedge was on its way')
+})
