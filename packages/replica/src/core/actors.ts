@@ -23,6 +23,7 @@ export class Actors {
   readonly #random: Random
   readonly #byPartition = new Map<Partition, Actor>()
   #minted = 0
+  #rotated = 0
 
   /** @param kept  what the clean-shutdown marker said; absent after an unclean stop (A2) */
   constructor(random: Random, kept?: Buffer) {
@@ -33,6 +34,11 @@ export class Actors {
   /** Incarnations minted since this process started. */
   get minted(): number {
     return this.#minted
+  }
+
+  /** Those of them that replaced one in use. */
+  get rotated(): number {
+    return this.#rotated
   }
 
   /** The actor of a partition; minted at its first coordinated write. */
@@ -58,6 +64,7 @@ export class Actors {
    * From here on this node writes as somebody new.
    */
   rotate(partition: Partition): Actor {
+    if (this.#byPartition.has(partition)) this.#rotated++
     return this.#mint(partition)
   }
 
