@@ -59,9 +59,16 @@ export class Confirmation implements PeerSink, MergeSink, DeadlineEntry {
   }
 
   start(): void {
-    const { done, deadline, rowKey, row, self } = this.#plan
+    const { done, deadline } = this.#plan
     if (isMet(this.#state)) return done(0)
     this.#desk.deadlines.add(this, deadline)
+    const { env } = this.#desk
+    if (env.inject('coordinator: a late write-back')) env.nextTurn(() => this.#ask())
+    else this.#ask()
+  }
+
+  #ask(): void {
+    const { rowKey, row, self } = this.#plan
     const message = mergeMessage(0, rowKey, row)
     for (const candidate of indices(this.#asked)) {
       if (candidate === self) {

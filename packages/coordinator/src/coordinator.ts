@@ -159,7 +159,8 @@ export class Coordinator implements KeyValue {
     start: (place: Place, end: (result: T | ShoalError, progress?: Progress) => void) => void,
   ): void {
     const { env, figures } = this.#desk
-    if (figures.operationsInFlight >= limits.operationsInFlightMax) {
+    const full = figures.operationsInFlight >= limits.operationsInFlightMax
+    if (full || env.inject('coordinator: too many requests')) {
       env.nextTurn(() => done(overloaded()))
       return
     }

@@ -27,6 +27,7 @@ export function forwardWrite(
   const order = indices(reachable)
     .map((candidate) => place.nodes[candidate] as NodeId)
     .sort((one, other) => desk.speeds.of(one) - desk.speeds.of(other))
+  if (desk.env.inject('coordinator: the slowest first')) order.reverse()
   if (order.length === 0) throw unreachable(desk, place, { wanted: 1, got: 0, reachable })
   desk.figures.forwarded++
   const began = desk.env.clock.elapsed()

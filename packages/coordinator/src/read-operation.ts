@@ -240,7 +240,8 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   #armHedge(): void {
     this.#hedge = new Hedge(this)
     const { speeds, hedges, env } = this.#desk
-    hedges.add(this.#hedge, millis(env.clock.elapsed() + speeds.hedgeAfter))
+    const wait = env.inject('coordinator: a hedge at once') ? 0 : speeds.hedgeAfter
+    hedges.add(this.#hedge, millis(env.clock.elapsed() + wait))
   }
 
   #over(verdict: Exclude<Verdict, 'undecided'>): void {

@@ -69,7 +69,8 @@ function orderOf(desk: Desk, { nodes, self }: Place, reachable: number): number[
   const order = indices(reachable)
   const rank = (candidate: number): number =>
     candidate === self ? -1 : desk.speeds.of(nodes[candidate] as (typeof nodes)[number])
-  return order.sort((one, other) => rank(one) - rank(other))
+  order.sort((one, other) => rank(one) - rank(other))
+  return desk.env.inject('coordinator: the slowest first') ? order.reverse() : order
 }
 
 /** A client's read. */

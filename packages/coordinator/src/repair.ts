@@ -21,7 +21,8 @@ export interface Repair {
  */
 export function repairReplica(desk: Desk, repair: Repair): boolean {
   const { figures } = desk
-  if (figures.repairsInFlight >= limits.repairsInFlightMax) {
+  const full = figures.repairsInFlight >= limits.repairsInFlightMax
+  if (full || desk.env.inject('coordinator: too many repairs')) {
     figures.repairsDropped++
     return false
   }

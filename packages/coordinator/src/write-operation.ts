@@ -80,15 +80,22 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
   /** The own write is with the operating system. Peers are told while its sync runs (V3). */
   written(result: Written): void {
     this.#written = result
-    const { consistency, progress, self, reachable } = this.#plan
+    const { consistency, progress, self } = this.#plan
     result.message[0] = flagsFor(consistency)
     progress.note(self, 'written')
+    const { env } = this.#desk
+    if (env.inject('coordinator: peers are told late')) env.nextTurn(() => this.#tell(result))
+    else this.#tell(result)
+    if (consistency.durable < consistency.w) this.#feed({ kind: 'written', by: self })
+  }
+
+  #tell({ message }: Written): void {
+    const { progress, self, reachable } = this.#plan
     for (let candidate = 0; candidate < progress.nodes.length; candidate++) {
       if (candidate === self) continue
-      if ((reachable & bit(candidate)) !== 0) this.#send(candidate, result.message)
+      if ((reachable & bit(candidate)) !== 0) this.#send(candidate, message)
       else this.#owe(candidate)
     }
-    if (consistency.durable < consistency.w) this.#feed({ kind: 'written', by: self })
   }
 
   durable(): void {

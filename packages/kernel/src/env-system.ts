@@ -66,6 +66,7 @@ export function createSystemEnv(halt: (reason: Error) => void): Env {
     },
     random: () => cryptographicRandom,
     nextTurn: (work) => void setImmediate(work),
+    inject: () => false,
     halt,
   }
 }

@@ -17,6 +17,13 @@ export interface TestEnv extends Env {
   readonly pendingTimers: number
 }
 
+export interface TestEnvOptions {
+  readonly seed?: number
+  readonly wall?: Millis
+  /** What `inject` answers. Default: no. */
+  readonly inject?: (label: string) => boolean
+}
+
 interface Waiting {
   readonly due: number
   readonly order: number
@@ -25,7 +32,7 @@ interface Waiting {
 
 const TURNS_PER_DRAIN_MAX = 1_000_000
 
-export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): TestEnv {
+export function createTestEnv(options: TestEnvOptions = {}): TestEnv {
   const seed = options.seed ?? 1
   const wallStart = options.wall ?? 1_700_000_000_000
   const timers = new Set<Waiting>()
@@ -78,6 +85,7 @@ export function createTestEnv(options: { seed?: number; wall?: Millis } = {}): T
       return stream
     },
     nextTurn: (work) => void turns.push(work),
+    inject: options.inject ?? (() => false),
     halt: (reason) => {
       halted ??= reason
     },

@@ -18,6 +18,15 @@ export interface Env {
    */
   nextTurn(work: () => void): void
   /**
+   * Whether to take the rarer of two courses that are both right at this seam: a cache that misses,
+   * a queue that is full, a group of one. Never true in production; a simulation says yes now and
+   * then, so that what seldom happens happens often. Ask once for each group or request, not for
+   * each row.
+   *
+   * @param label  names the seam: `package: what happens`
+   */
+  inject(label: string): boolean
+  /**
    * Stops this process because its state can no longer be trusted. Called for an InvariantViolation
    * or failed disk.
    */

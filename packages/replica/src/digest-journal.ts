@@ -31,11 +31,20 @@ export class DigestJournal {
     this.#deletedTo = oldest
   }
 
-  /** Adds to a group's batch its journal record, and now and then a checkpoint. */
-  add(batch: Batch, changes: readonly DigestChange[]): void {
+  /**
+   * Adds to a group's batch its journal record, and now and then a checkpoint.
+   *
+   * @param options.checkpoint  add one even if none is due
+   */
+  add(
+    batch: Batch,
+    changes: readonly DigestChange[],
+    options: { readonly checkpoint?: boolean } = {},
+  ): void {
     batch.put('digests', journalKey(this.#digests.sequence + 1), encodeDigestRecord(changes))
     this.#checkpoint = undefined
-    if (this.#groups % GROUPS_PER_CHECKPOINT === 0 || this.#isLong) {
+    const due = this.#groups % GROUPS_PER_CHECKPOINT === 0 || this.#isLong
+    if (due || options.checkpoint) {
       this.#checkpoint = this.#digests.mostDirty()
     }
     if (this.#checkpoint !== undefined) {

@@ -81,6 +81,8 @@ export class Pipeline {
   #running = false
   #scheduled = false
   #unsynced = false
+  /** Of the group under way: it takes request memory and version cache for empty. */
+  #forgetful = false
   #idle: (() => void)[] = []
 
   constructor(parts: PipelineParts) {
@@ -89,7 +91,8 @@ export class Pipeline {
     this.#surroundings = {
       actors: parts.actors,
       stamp: () => parts.stamps.next(),
-      recall: (request) => parts.requests.recall(request, parts.env.clock.elapsed()),
+      recall: (request) =>
+        this.#forgetful ? undefined : parts.requests.recall(request, parts.env.clock.elapsed()),
     }
   }
 
@@ -107,7 +110,8 @@ export class Pipeline {
     const size = sizeOf(operation)
     const full =
       this.#queue.length >= limits.pipelineOperationsMax ||
-      this.#queuedBytes + size > limits.pipelineBytesMax
+      this.#queuedBytes + size > limits.pipelineBytesMax ||
+      this.#parts.env.inject('replica: the queue is full')
     if (full) {
       this.#parts.env.nextTurn(() => operation.sink.refused('SHOAL_OVERLOADED'))
       return
@@ -126,11 +130,17 @@ export class Pipeline {
   #wake(): void {
     if (this.#running || this.#scheduled) return
     this.#scheduled = true
-    this.#parts.env.nextTurn(() => {
-      this.#scheduled = false
-      this.#running = true
-      this.#runGroup().then(this.#groupEnded, this.#groupFailed)
-    })
+    this.#parts.env.nextTurn(this.#begin)
+  }
+
+  readonly #begin = (): void => {
+    if (this.#parts.env.inject('replica: a group begins late')) {
+      this.#parts.env.nextTurn(this.#begin)
+      return
+    }
+    this.#scheduled = false
+    this.#running = true
+    this.#runGroup().then(this.#groupEnded, this.#groupFailed)
   }
 
   readonly #groupEnded = (): void => {
@@ -147,7 +157,9 @@ export class Pipeline {
   }
 
   async #runGroup(): Promise<void> {
+    const { env } = this.#parts
     const group = this.#takeGroup()
+    this.#forgetful = env.inject('replica: memory forgets')
     let loaded: Loaded
     try {
       loaded = await this.#load(group)
@@ -158,6 +170,7 @@ export class Pipeline {
       return refuseAll(group, 'SHOAL_STORE_FAILED')
     }
     const { slots, distinct } = loaded
+    if (env.inject('replica: a new actor')) this.#rotate(distinct)
     const results = group.map((operation, index) => this.#apply(slots[index] as Slot, operation))
     const changed = distinct.filter((slot) => slot.changed)
     if (changed.length > 0 && !this.#write(changed)) return refuseAll(group, 'SHOAL_STORAGE_FULL')
@@ -166,11 +179,12 @@ export class Pipeline {
   }
 
   #takeGroup(): Operation[] {
+    const most = this.#parts.env.inject('replica: a group of one') ? 1 : limits.groupOperationsMax
     let bytes = 0
     let count = 0
     for (const operation of this.#queue) {
       const size = sizeOf(operation)
-      const full = count >= limits.groupOperationsMax || bytes + size > limits.groupBytesMax
+      const full = count >= most || bytes + size > limits.groupBytesMax
       if (full && count > 0) break
       count++
       bytes += size
@@ -190,7 +204,8 @@ export class Pipeline {
       const text = rowKey.toString('latin1')
       const known = byKey.get(text)
       if (known) return known
-      const slot = createSlot(rowKey, this.#parts.partitions, this.#parts.cache.get(rowKey))
+      const cached = this.#forgetful ? undefined : this.#parts.cache.get(rowKey)
+      const slot = createSlot(rowKey, this.#parts.partitions, cached)
       if (!slot.version) unknown.push(slot)
       byKey.set(text, slot)
       return slot
@@ -271,6 +286,11 @@ export class Pipeline {
     slot.row = undefined
   }
 
+  /** An actor may end at any time, not only when in doubt. */
+  #rotate(slots: readonly Slot[]): void {
+    for (const { partition } of slots) this.#parts.actors.rotate(partition)
+  }
+
   /** False when the disk is full: then nothing was applied, in memory neither. */
   #write(changed: readonly Slot[]): boolean {
     const { store, cache, partitions } = this.#parts
@@ -283,7 +303,8 @@ export class Pipeline {
       const segment = segmentOfRowKey(rowKey, partitions)
       changes.push({ partition, segment, change: digestChange(slot) })
     }
-    this.#parts.journal.add(this.#batch, changes)
+    const checkpoint = this.#parts.env.inject('replica: a checkpoint now')
+    this.#parts.journal.add(this.#batch, changes, { checkpoint })
     try {
       store.write(this.#batch)
     } catch (error) {

@@ -65,9 +65,9 @@ export class Reads {
 
   readonly #run = (): void => {
     this.#scheduled = false
+    const most = this.#env.inject('replica: one row at a time') ? 1 : limits.groupOperationsMax
     const batch = this.#waiting
-    this.#waiting =
-      batch.length > limits.groupOperationsMax ? batch.splice(limits.groupOperationsMax) : []
+    this.#waiting = batch.length > most ? batch.splice(most) : []
     if (batch.length === 0) return
     this.#inFlight++
     this.#load(batch).then(this.#ended, (reason: Error) => this.#env.halt(reason))

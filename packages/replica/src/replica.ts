@@ -24,6 +24,8 @@ export interface ReplicaOptions {
   readonly partitions: number
   /** Bytes of the version cache. Default `limits.versionCacheBytesDefault`. */
   readonly versionCacheBytes?: number
+  /** Entries of the request memory (V10). Default `limits.requestMemoryEntries`. */
+  readonly requestMemoryEntries?: number
 }
 
 export interface ReplicaFigures {
@@ -35,6 +37,8 @@ export interface ReplicaFigures {
   readonly cacheHits: number
   readonly cacheMisses: number
   readonly actorsMinted: number
+  /** Of these, the ones that replaced one in use: our counters were behind, or in doubt (A2). */
+  readonly actorsRotated: number
   readonly stampsClamped: number
   readonly queued: number
 }
@@ -75,7 +79,8 @@ export class Replica {
     const actors = new Actors(env.random('actors'), marker)
     const digests = new Digests(partitions)
     const { journal, holes } = await recoverDigests(store, digests)
-    const suspect = holes ? allOf(partitions) : await suspectPartitions(store)
+    const doubted = holes || env.inject('replica: digests in doubt')
+    const suspect = doubted ? allOf(partitions) : await suspectPartitions(store)
     for (const partition of suspect) await rebuildPartition(store, digests, partition, partitions)
     return new Replica({
       env,
@@ -86,7 +91,7 @@ export class Replica {
       journal,
       cache: new VersionCache(options.versionCacheBytes ?? limits.versionCacheBytesDefault),
       requests: new RequestMemory({
-        entries: limits.requestMemoryEntries,
+        entries: options.requestMemoryEntries ?? limits.requestMemoryEntries,
         age: limits.requestMemoryAge,
       }),
       stamps: new Stamps(env.clock),
@@ -103,6 +108,7 @@ export class Replica {
    * Whether this node coordinated the request lately (V10). @param request  as in `PutOperation`
    */
   remembers(request: Buffer): boolean {
+    if (this.#env.inject('replica: memory forgets')) return false
     return this.#requests.recall(request, this.#env.clock.elapsed()) !== undefined
   }
 
@@ -117,17 +123,25 @@ export class Replica {
 
   /** The version if it is in memory; undefined says nothing about the disk. */
   cachedVersion(rowKey: Buffer): Buffer | undefined {
+    if (this.#env.inject('replica: a version is not in memory')) return undefined
     return this.#cache.get(rowKey)
+  }
+
+  /** Whether to answer a question that came with a digest by the whole row, equal or not. */
+  answersInFull(): boolean {
+    return this.#env.inject('replica: the whole row for a digest')
   }
 
   /** Calls back when everything that can be read now is on disk (Q5). */
   whenDurable(done: () => void, failed: () => void): void {
-    if (this.#pipeline.isDurable) done()
+    const settled = this.#pipeline.isDurable && !this.#env.inject('replica: one more sync')
+    if (settled) done()
     else this.#store.sync().then(done, failed)
   }
 
   list(request: ListingRequest): Promise<Listing> {
-    return listKeys(this.#store, this.#partitions, request)
+    const limit = this.#env.inject('replica: a short page') ? 1 : request.limit
+    return listKeys(this.#store, this.#partitions, { ...request, limit })
   }
 
   segmentDigest(partition: Partition, segment: number): bigint {
@@ -156,6 +170,7 @@ export class Replica {
       cacheHits: this.#cache.hits,
       cacheMisses: this.#cache.misses,
       actorsMinted: this.#actors.minted,
+      actorsRotated: this.#actors.rotated,
       stampsClamped: this.#stamps.clamped,
       queued: this.queued,
     }

@@ -131,6 +131,7 @@ class ReadAnswer implements RowSink {
     if (row === undefined) return this.send(answerKinds.absent, EMPTY)
     if (digest === undefined && !versionOnly) return this.send(answerKinds.row, row)
     const version = rowVersion(row)
+    if (!versionOnly && this.#replica.answersInFull()) return this.send(answerKinds.row, row)
     if (digest?.equals(this.#replica.digestOf(version, rowKey))) {
       this.send(answerKinds.same, EMPTY)
     } else if (versionOnly) {
