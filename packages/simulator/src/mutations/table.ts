@@ -1,0 +1,40 @@
+import type { Finding } from './finding.ts'
+import type { Mutation } from './mutation.ts'
+
+/** The page that says which bugs were planted and what noticed them. */
+export function formatPlantedBugs(
+  mutations: readonly Mutation[],
+  findings: ReadonlyMap<string, Finding>,
+): string {
+  const known = mutations.flatMap(({ name }) => findings.get(name) ?? [])
+  const noticed = known.filter(({ first }) => first > 0)
+  return `${[
+    '# Planted bugs',
+    '',
+    'A simulation that never fails proves nothing unless it fails when it should. Each line below breaks',
+    'one rule of the protocol on purpose, in a line of the built code, while it is loaded; then seeds are',
+    'run until a check notices. Rules are those of [guarantees.md](guarantees.md) and the code.',
+    '',
+    '    npm run planted-bugs -- [--names a,b] [--seeds 2000] [--jobs 2] [--write]',
+    '',
+    `${mutations.length} bugs are planted; of ${known.length} that were run, ${noticed.length} were ` +
+      'noticed within 2,000 seeds.',
+    'Without a bug the same seeds notice nothing. This page is written by the command.',
+    '',
+    '| bug | rule | what would go wrong | noticed in | first seed | by | run |',
+    '|---|---|---|---|---|---|---|',
+    ...mutations.map((mutation) => formatRow(mutation, findings.get(mutation.name))),
+  ].join('\n')}\n`
+}
+
+function formatRow({ name, rule, harm }: Mutation, finding: Finding | undefined): string {
+  const cells = finding
+    ? [
+        `${finding.found} of ${finding.sample}, ${finding.seconds} s`,
+        finding.first > 0 ? `${finding.first}` : 'none',
+        finding.by.replaceAll('|', '/'),
+        `${finding.date} ${finding.commit}`,
+      ]
+    : ['not run', '', '', '']
+  return `| ${[name, rule, harm, ...cells].join(' | ')} |`
+}
