@@ -1,0 +1,52 @@
+import type { OperationPlan, Plan } from '../plan/plan.ts'
+
+const CLIENT = 2_000
+const ALL_TIMEOUT = 10_000
+
+/** Every key that an operation names, once, in the order of their first use. */
+export function keysOf(plan: Plan): { bucket: string; key: string }[] {
+  const keys = new Map<string, { bucket: string; key: string }>()
+  for (const { kind, bucket, key } of plan.operations) {
+    if (kind !== 'list') keys.set(`${bucket}\0${key}`, { bucket, key })
+  }
+  return [...keys.values()]
+}
+
+/**
+ * Reads that look at every copy of every key, which also repairs what is behind. Whatever a fault
+ * left must have ended by now, so each of them has to succeed in a few attempts.
+ */
+export function readsOfAll(plan: Plan, label: string): OperationPlan[] {
+  return lastReads(plan, label, { level: 'all', strict: true })
+}
+
+/** What a careful client would see of every key. */
+export function strictReads(plan: Plan, label: string): OperationPlan[] {
+  return lastReads(plan, label, { level: 'quorum', strict: true })
+}
+
+function lastReads(
+  plan: Plan,
+  label: string,
+  consistency: NonNullable<OperationPlan['consistency']>,
+): OperationPlan[] {
+  const { nodes } = plan.cluster
+  return keysOf(plan).map(({ bucket, key }, index) => ({
+    id: `${label}${index}`,
+    at: index * PACE,
+    client: CLIENT + (index % 8),
+    node: index % nodes,
+    kind: 'get',
+    bucket,
+    key,
+    consistency,
+    context: 'none',
+    session: false,
+    retries: 2 * nodes,
+    hops: true,
+    timeout: ALL_TIMEOUT,
+  }))
+}
+
+/** Milliseconds between two of them. */
+const PACE = 10
