@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
-import { limits, millis, ShoalError, seconds } from '@shoal/kernel'
+import { ShoalError, seconds } from '@shoal/kernel'
 import { composeNode, type NodeParts, type Surroundings } from './compose.ts'
+import { startEngine, stopEngine } from './engine.ts'
 import type { NodeSettings } from './settings.ts'
 
 export interface RunningNode {
@@ -23,11 +24,10 @@ export async function startNode(
   surroundings: Surroundings,
 ): Promise<RunningNode> {
   const parts = await composeNode(settings, surroundings)
-  const { http, peers, buckets, coordinator, state } = parts
+  const { http, state } = parts
   const peerServer = await listenForPeers(settings, parts)
   const listening = await http.listen(settings.listen.host, settings.listen.port)
-  await peers.start()
-  buckets.follow(coordinator)
+  await startEngine(parts)
   measure(parts)
   state.serving = true
   let stopping: Promise<void> | undefined
@@ -88,17 +88,13 @@ function measure({ env, meter, store, state }: NodeParts): void {
 }
 
 async function stopNode(parts: NodeParts, peerServer: Server | undefined): Promise<void> {
-  const { env, http, peers, buckets, coordinator, replica, store, admission, meter, state } = parts
+  const { http, admission, meter, state } = parts
   state.serving = false
   http.setDraining('announced')
   http.setDraining('refusing')
   await http.close()
-  buckets.close()
-  await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
-  peerServer?.close()
-  coordinator.close()
   admission.close()
   meter.close()
-  await replica.close()
-  await store.close()
+  await stopEngine(parts)
+  peerServer?.close()
 }

@@ -1,0 +1,135 @@
+import { createContextCodec, createSessionCodec } from '@shoal/causality'
+import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
+import { type Env, limits, millis } from '@shoal/kernel'
+import { answerAsReplica, Replica } from '@shoal/replica'
+import { createRing, type Ring, type RingRecord } from '@shoal/ring'
+import type { Store } from '@shoal/storage'
+import type { IncomingQuestion, Peers } from '@shoal/transport'
+import {
+  answerKinds,
+  encodeRefusal,
+  encodeStatus,
+  questionKinds,
+  type StatusMessage,
+} from '@shoal/wire'
+import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
+import { settleRing } from './ring-memory.ts'
+import type { NodeSettings } from './settings.ts'
+
+/**
+ * A node without its faces: no HTTP, no sockets, no files. What stands on these parts, and in which
+ * order they open and close, is written once, for the real node and for the simulated one.
+ */
+export interface Engine<P extends Peers = Peers> {
+  readonly env: Env
+  readonly store: Store
+  readonly ring: Ring
+  readonly replica: Replica
+  readonly peers: P
+  readonly buckets: BucketRegistry
+  readonly coordinator: Coordinator
+}
+
+export type EngineSettings = Pick<
+  NodeSettings,
+  'nodeId' | 'durability' | 'versionCacheBytes' | 'bucketDefaults'
+> & {
+  /** Default `limits.requestMemoryEntries`. */
+  readonly requestMemoryEntries?: number
+}
+
+export interface EngineParts<P extends Peers> {
+  readonly env: Env
+  readonly store: Store
+  /** The ring as configured. The one on the disk holds where there is one. */
+  readonly founded: RingRecord
+  /** Seals contexts and sessions. */
+  readonly tokenKey: Buffer
+  /** Makes the peers; they are started by `startEngine`. */
+  readonly connect: (ring: Ring) => P
+  /** How this node is, for a peer that asks. */
+  readonly status: (ring: Ring) => StatusMessage
+  readonly settings: EngineSettings
+}
+
+/**
+ * Opens everything on a store that is open.
+ *
+ * @throws SHOAL_RING_MISMATCH, and what reading the store throws
+ */
+export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promise<Engine<P>> {
+  const { env, store, founded, tokenKey, settings } = parts
+  const ring = createRing(await settleRing(store, founded), settings.nodeId)
+  const { requestMemoryEntries } = settings
+  const replica = await Replica.open({
+    env,
+    store,
+    partitions: ring.partitions,
+    versionCacheBytes: settings.versionCacheBytes,
+    ...(requestMemoryEntries === undefined ? {} : { requestMemoryEntries }),
+  })
+  const peers = parts.connect(ring)
+  const secrets = { key: tokenKey, clusterId: founded.clusterId }
+  const contexts = createContextCodec(secrets)
+  const defaults = bucketDefaults(settings, ring)
+  const buckets = new BucketRegistry({
+    env,
+    defaults,
+    remembered: await readRememberedBuckets(store, defaults),
+    remember: (known) => rememberBuckets(store, known),
+  })
+  const coordinator = new Coordinator({
+    env,
+    self: settings.nodeId,
+    ring: () => ring,
+    replica,
+    peers,
+    buckets,
+    contexts,
+    sessions: createSessionCodec(secrets, contexts),
+    settings: { durability: settings.durability },
+  })
+  const status = (): StatusMessage => parts.status(ring)
+  peers.onQuestion(answerer({ ring, replica, coordinator, status }))
+  return { env, store, ring, replica, peers, buckets, coordinator }
+}
+
+/** Peers are told, and the buckets followed. Does not wait for any peer. */
+export async function startEngine({ peers, buckets, coordinator }: Engine): Promise<void> {
+  await peers.start()
+  buckets.follow(coordinator)
+}
+
+/** Leaves the disk as after a clean stop. Requests of clients must have ended. */
+export async function stopEngine(engine: Engine): Promise<void> {
+  const { env, store, replica, peers, buckets, coordinator } = engine
+  buckets.close()
+  await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
+  coordinator.close()
+  await replica.close()
+  await store.close()
+}
+
+function bucketDefaults({ bucketDefaults: given }: EngineSettings, ring: Ring): BucketProperties {
+  return { ...given, n: ring.record.replicas, mode: 'leaderless' }
+}
+
+/** Who answers what a peer asks. A peer with an older ring is told to fetch the newer one (Q8). */
+function answerer(parts: {
+  readonly ring: Ring
+  readonly replica: Replica
+  readonly coordinator: Coordinator
+  readonly status: () => StatusMessage
+}): (question: IncomingQuestion) => void {
+  const { ring, replica, coordinator, status } = parts
+  return (question) => {
+    if (question.epoch !== ring.epoch) {
+      return question.answer(answerKinds.refused, encodeRefusal('SHOAL_EPOCH_STALE'))
+    }
+    if (answerAsReplica(replica, question) || coordinator.answer(question)) return
+    if (question.kind === questionKinds.status) {
+      return question.answer(answerKinds.status, encodeStatus(status()))
+    }
+    question.answer(answerKinds.refused, encodeRefusal('SHOAL_FRAME_INVALID'))
+  }
+}
