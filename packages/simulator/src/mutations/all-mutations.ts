@@ -1,6 +1,7 @@
 import { inCausality } from './list/causality.ts'
 import { inCoordinator } from './list/coordinator.ts'
 import { inDigests } from './list/digests.ts'
+import { inEngine } from './list/engine.ts'
 import { inReads } from './list/reads.ts'
 import { inReplica, inReplicaDrivers } from './list/replica.ts'
 import { inStorage } from './list/storage.ts'
@@ -19,4 +20,5 @@ export const allMutations: readonly Mutation[] = [
   ...inCoordinator,
   ...inReads,
   ...inTransport,
+  ...inEngine,
 ]

@@ -1,0 +1,28 @@
+import type { Mutation } from '../mutation.ts'
+
+const engine = 'node/dist/src/engine.js'
+const bucketMemory = 'node/dist/src/bucket-memory.js'
+
+/** How a node is put together, started and stopped. */
+export const inEngine: readonly Mutation[] = [
+  {
+    name: 'marker-before-the-last-write',
+    rule: 'A2',
+    harm: 'A node that stops cleanly forgets the dots of its last writes and uses them again.',
+    file: engine,
+    find:
+      'await peers.stop(millis(env.clock.elapsed() + limits.drainMax));\n' +
+      '    coordinator.close();\n    await replica.close();',
+    replace:
+      'await replica.close();\n    coordinator.close();\n' +
+      '    await peers.stop(millis(env.clock.elapsed() + limits.drainMax));',
+  },
+  {
+    name: 'bucket-properties-not-remembered',
+    rule: 'V7',
+    harm: 'After a restart a bucket has the properties of the cluster until a quorum is found.',
+    file: bucketMemory,
+    find: 'remembered.set(name, parsed);',
+    replace: '{ }',
+  },
+]
