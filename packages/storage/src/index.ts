@@ -1,6 +1,12 @@
 /** @shoal/storage: one node's disk, and the form of what lies on it. */
 export { leaveCleanMarker, takeCleanMarker } from './clean-marker.ts'
-export type { MemoryCrash, MemoryDisk } from './memory/memory-disk.ts'
+export type { WrittenBatch } from './memory/memory-batch.ts'
+export type {
+  CrashOutcome,
+  DiskWatcher,
+  MemoryCrash,
+  MemoryDisk,
+} from './memory/memory-disk.ts'
 export {
   createMemoryDisk,
   createMemoryStore,

@@ -66,7 +66,11 @@ t.test(
 
 t.test('ST16 what survived a crash is on the platter: a second crash leaves it', async (t) => {
   const { disk } = await halfSynced()
-  t.same(disk.crash({ keepUnsynced: 2 }), { kept: 2, lost: 1 })
+  t.same(disk.crash({ keepUnsynced: 2 }), {
+    kept: 2,
+    lost: 1,
+    survived: [true, true, false],
+  })
   t.equal(disk.unsyncedBatches, 0)
   disk.crash()
   t.same(await names(createMemoryStore(createTestEnv(), { disk })), ['a=three', 'b=two', 'c=four'])
@@ -215,4 +219,102 @@ t.test('a column is a sorted map, however large', async (t) => {
     count++
   }
   t.equal(count, 100_000)
+})
+
+t.test('ST16 the platter is what a power cut would leave, key by key', async (t) => {
+  const { disk } = await halfSynced()
+  const platter = ['a', 'b', 'c', 'd'].map((name) => `${disk.durable('rows', key(name))}`)
+  t.same(platter, ['one', 'two', 'undefined', 'undefined'])
+  t.same(
+    ['a', 'b'].map((name) => `${disk.current('rows', key(name))}`),
+    ['three', 'undefined'],
+  )
+  disk.crash()
+  const left = ['a', 'b', 'c', 'd'].map((name) => `${disk.current('rows', key(name))}`)
+  t.same(left, platter)
+})
+
+t.test(
+  'ST16 whoever watches a disk hears of batches, with what they replaced, and syncs',
+  async (t) => {
+    const env = createTestEnv()
+    const store = createMemoryStore(env, { syncLatency: millis(1) })
+    const heard: string[] = []
+    store.disk.watch({
+      wrote: ({ operations, replaced }) => {
+        const texts = operations.map(({ key, value }, at) => `${key}: ${replaced[at]} to ${value}`)
+        heard.push(texts.join(', '))
+      },
+      synced: (batches) => heard.push(`synced ${batches}`),
+    })
+    put(store, 'a', 'one')
+    put(store, 'a', 'two')
+    const syncing = store.sync()
+    put(store, 'b', 'three')
+    env.advance(millis(2))
+    await syncing
+    t.same(heard, ['a: undefined to one', 'a: one to two', 'b: undefined to three', 'synced 2'])
+    store.disk.crash({ keepUnsynced: 'all' })
+    t.equal(heard.length, 4, 'a crash is no write')
+  },
+)
+
+t.test('ST16 a disk can be put back to an earlier moment, and be emptied', async (t) => {
+  const { disk } = createMemoryStore(createTestEnv())
+  disk.remember(10)
+  for (const value of ['one', 'two', 'three']) {
+    disk.crash()
+    const store = createMemoryStore(createTestEnv(), { disk })
+    put(store, 'a', value)
+    await store.sync()
+    put(store, 'b', value)
+  }
+  disk.crash({ keepUnsynced: 'all' })
+  t.equal(disk.history.length, 4)
+  disk.rollBack(2)
+  const older = createMemoryStore(createTestEnv(), { disk })
+  t.same(await names(older), ['a=two'], 'b of the first two lives was never on the platter')
+  disk.crash()
+  disk.rollBack(100)
+  t.equal(disk.keyCount('rows'), 0, 'no further than is remembered')
+  disk.wipe()
+  t.equal(disk.history.length, 0)
+  t.same(await names(createMemoryStore(createTestEnv(), { disk })), [])
+})
+
+t.test('ST16 a stale read gives the value before, until the next write', async (t) => {
+  const { disk } = await halfSynced()
+  disk.crash({ keepUnsynced: 'all' })
+  const store = createMemoryStore(createTestEnv(), { disk })
+  t.equal(disk.staleRead('rows', key('a')), false, 'nothing is remembered of it')
+  put(store, 'a', 'four')
+  t.ok(disk.staleRead('rows', key('a')))
+  t.match(await names(store), ['a=three', 'c=four', 'd=five'])
+  t.match(`${disk.current('rows', key('a'))}`, 'four')
+  put(store, 'c', 'six')
+  put(store, 'c', 'seven')
+  t.ok(disk.staleRead('rows', key('c')))
+  put(store, 'a', 'five')
+  t.match(await names(store), ['a=five', 'c=six', 'd=five'])
+  disk.freshReads()
+  t.match(await names(store), ['a=five', 'c=seven', 'd=five'])
+})
+
+t.test('ST16 a misdirected write spoils another key and leaves its own as it was', async (t) => {
+  const { disk } = await halfSynced()
+  disk.crash()
+  const store = createMemoryStore(createTestEnv(), { disk })
+  const heard: string[] = []
+  disk.watch({
+    wrote: ({ replaced }) => heard.push(`wrote over ${replaced}`),
+    misdirected: (_column, name, victim) => heard.push(`${name} to ${victim}`),
+  })
+  disk.misdirectNextWrite('rows', { below: (bound) => bound - 1, bytes: () => Buffer.alloc(0) })
+  put(store, 'a', 'new')
+  t.same(await names(store), ['a=one', 'b=new'])
+  t.same(heard, ['wrote over one', 'a to b'], 'it is believed written')
+  put(store, 'a', 'newer')
+  t.same(await names(store), ['a=newer', 'b=new'], 'only one goes astray')
+  disk.crash()
+  t.same(await names(createMemoryStore(createTestEnv(), { disk })), ['a=one', 'b=two'])
 })

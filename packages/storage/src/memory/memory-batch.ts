@@ -7,6 +7,12 @@ export interface MemoryOperation {
   readonly value: Buffer | undefined
 }
 
+export interface WrittenBatch {
+  readonly operations: readonly MemoryOperation[]
+  /** What each operation replaced, in their order. */
+  readonly replaced: readonly (Buffer | undefined)[]
+}
+
 export const keyText = (key: Uint8Array): string =>
   Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 

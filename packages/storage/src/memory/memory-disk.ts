@@ -1,7 +1,6 @@
-import { type ErrorCode, invariant, type Random } from '@shoal/kernel'
-import { type Column, columns, type StorePressure } from '../store.ts'
-import { keyText, type MemoryOperation } from './memory-batch.ts'
-import { SortedColumn } from './sorted-column.ts'
+import type { ErrorCode, Random } from '@shoal/kernel'
+import type { Column, StorePressure } from '../store.ts'
+import type { WrittenBatch } from './memory-batch.ts'
 
 /**
  * A disk in memory, with the two layers that decide what a crash leaves: what the operating system
@@ -16,23 +15,64 @@ export interface MemoryDisk {
    *
    * Batches survive or are lost as a whole: a torn one is known by its checksum and dropped.
    */
-  crash(options?: MemoryCrash): { readonly kept: number; readonly lost: number }
+  crash(options?: MemoryCrash): CrashOutcome
   /** Batches written and not synced. */
   readonly unsyncedBatches: number
 
+  /** What the first layer holds, and every undamaged read gives. Not a copy. */
+  current(column: Column, key: Uint8Array): Buffer | undefined
+  /** What is on the platter: what a power cut now would leave for sure. Not a copy. */
+  durable(column: Column, key: Uint8Array): Buffer | undefined
+  keyCount(column: Column): number
+  /** By the order of keys, from 0. */
+  keyAt(column: Column, index: number): Buffer | undefined
+  /** Told of what stores do to the disk from now on. One at a time; undefined for none. */
+  watch(watcher: DiskWatcher | undefined): void
+
   // Faults. Each stays until it has struck, or is taken back.
   /** The next write throws SHOAL_STORE_FAILED and the store is unusable. */
-  failNextWrite(): void
+  failNextWrite(fails?: boolean): void
   /** The next sync rejects with SHOAL_STORE_FAILED and the store is unusable. */
-  failNextSync(): void
+  failNextSync(fails?: boolean): void
   /** Reads and scans that meet the key reject, until it is written again. */
   failRead(column: Column, key: Uint8Array, code?: ErrorCode): void
+  /**
+   * Reads of the key give what it held before its last write that is remembered, until it is written
+   * again. False when no earlier value is remembered.
+   */
+  staleRead(column: Column, key: Uint8Array): boolean
+  /** No read is stale any more. */
+  freshReads(): void
+  /**
+   * The next value written to the column lands in the place of another key, chosen by `random`; its
+   * own place stays as it was.
+   */
+  misdirectNextWrite(column: Column, random: Random | undefined): void
   /** Writes throw SHOAL_STORAGE_FULL and change nothing. */
   setFull(full: boolean): void
+  /** Reads and syncs take this many times as long. */
+  setSlowness(factor: number): void
   /** Flips one bit of a stored value. False when there is no such value or it is empty. */
   corrupt(column: Column, key: Uint8Array, random: Random): boolean
   /** What `pressure()` says from now on. */
   setPressure(pressure: Partial<StorePressure>): void
+
+  // What people do to disks while no store is open on them.
+  /** The disk is replaced by an empty one. */
+  wipe(): void
+  /** Remembers that many synced batches, and what they replaced. Default 0. */
+  remember(batches: number): void
+  /** The synced batches that are remembered, oldest first. */
+  readonly history: readonly WrittenBatch[]
+  /** Takes the last synced batches back, as an older copy of the disk would. */
+  rollBack(batches: number): void
+}
+
+export interface CrashOutcome {
+  readonly kept: number
+  readonly lost: number
+  /** One for each unsynced batch, oldest first: whether it is on the platter now. */
+  readonly survived: readonly boolean[]
 }
 
 export interface MemoryCrash {
@@ -47,121 +87,12 @@ export interface MemoryCrash {
   readonly random?: Random
 }
 
-export interface WrittenBatch {
-  readonly operations: readonly MemoryOperation[]
-  /** What each operation replaced, in their order. */
-  readonly replaced: readonly (Buffer | undefined)[]
-}
-
-/** The disk as the store sees it. */
-export class MemoryDiskState implements MemoryDisk {
-  readonly columns: Readonly<Record<Column, SortedColumn>>
-  readonly unreadable = new Map<string, ErrorCode>()
-  pressure: Partial<StorePressure> = {}
-  isFull = false
-  writeFails = false
-  syncFails = false
-  /** Bytes of keys and values. */
-  bytes = 0
-  /** Counts crashes: a store of an earlier life is dead. */
-  life = 0
-  isOpen = false
-  #unsynced: WrittenBatch[] = []
-
-  constructor() {
-    const made = columns.map((column) => [column, new SortedColumn()] as const)
-    this.columns = Object.fromEntries(made) as Record<Column, SortedColumn>
-  }
-
-  get unsyncedBatches(): number {
-    return this.#unsynced.length
-  }
-
-  apply(operations: readonly MemoryOperation[]): void {
-    const replaced = operations.map(({ column, key, value }) => this.#set(column, key, value))
-    this.#unsynced.push({ operations, replaced })
-  }
-
-  /** The `count` oldest unsynced batches are on the platter. */
-  synced(count: number): void {
-    this.#unsynced.splice(0, count)
-  }
-
-  crash(options: MemoryCrash = {}): { kept: number; lost: number } {
-    const unsynced = this.#unsynced
-    const survives = chooseSurvivors(unsynced.length, options)
-    for (const batch of unsynced.toReversed()) this.#undo(batch)
-    this.#unsynced = []
-    const kept = unsynced.filter((_batch, index) => survives(index))
-    for (const { operations } of kept) this.apply(operations)
-    this.synced(kept.length)
-    this.life++
-    this.isOpen = false
-    return { kept: kept.length, lost: unsynced.length - kept.length }
-  }
-
-  failNextWrite(): void {
-    this.writeFails = true
-  }
-
-  failNextSync(): void {
-    this.syncFails = true
-  }
-
-  failRead(column: Column, key: Uint8Array, code: ErrorCode = 'SHOAL_ROW_DAMAGED'): void {
-    this.unreadable.set(placeOf(column, keyText(key)), code)
-  }
-
-  setFull(full: boolean): void {
-    this.isFull = full
-  }
-
-  setPressure(pressure: Partial<StorePressure>): void {
-    this.pressure = pressure
-  }
-
-  corrupt(column: Column, key: Uint8Array, random: Random): boolean {
-    const value = this.columns[column].get(keyText(key))
-    if (!value || value.length === 0) return false
-    const bit = random.below(value.length * 8)
-    value[bit >>> 3] = (value[bit >>> 3] as number) ^ (1 << (bit & 7))
-    return true
-  }
-
-  #undo({ operations, replaced }: WrittenBatch): void {
-    for (let index = operations.length - 1; index >= 0; index--) {
-      const { column, key } = operations[index] as MemoryOperation
-      this.#set(column, key, replaced[index])
-    }
-  }
-
-  #set(column: Column, key: string, value: Buffer | undefined): Buffer | undefined {
-    const entries = this.columns[column]
-    const before = entries.get(key)
-    if (value) entries.set(key, value)
-    else entries.delete(key)
-    this.bytes += sizeOf(key, value) - sizeOf(key, before)
-    this.unreadable.delete(placeOf(column, key))
-    return before
-  }
-}
-
-export const placeOf = (column: Column, key: string): string => `${column}\0${key}`
-
-const sizeOf = (key: string, value: Buffer | undefined): number =>
-  value === undefined ? 0 : key.length + value.length
-
-function chooseSurvivors(count: number, options: MemoryCrash): (index: number) => boolean {
-  const { keepUnsynced = 0, holes = false, random } = options
-  const draw = (bound: number): number => {
-    invariant(random !== undefined, 'a crash that leaves something to chance is given chance')
-    return random.below(bound)
-  }
-  if (holes) {
-    const survivors = Array.from({ length: count }, () => draw(2) === 1)
-    return (index) => survivors[index] === true
-  }
-  if (keepUnsynced === 'all') return () => true
-  const kept = keepUnsynced === 'random' ? draw(count + 1) : keepUnsynced
-  return (index) => index < kept
+/** Looks and never acts. */
+export interface DiskWatcher {
+  /** A batch has reached the first layer. */
+  wrote?(batch: WrittenBatch): void
+  /** The oldest unsynced batches are on the platter. */
+  synced?(batches: number): void
+  /** A write went astray, after `wrote`: `key` was left as it was, `victim` was overwritten. */
+  misdirected?(column: Column, key: string, victim: string): void
 }

@@ -1,7 +1,8 @@
 import { type Env, invariant, limits, type Millis, millis, ShoalError } from '@shoal/kernel'
 import type { Batch, Column, ScanOptions, ScanPage, Store, StorePressure } from '../store.ts'
+import { MemoryDiskState, placeOf } from './disk-state.ts'
 import { keyBytes, keyText, MemoryBatch } from './memory-batch.ts'
-import { type MemoryDisk, MemoryDiskState, placeOf } from './memory-disk.ts'
+import type { MemoryDisk } from './memory-disk.ts'
 
 export interface MemoryStoreOptions {
   /** The disk to open; a new one when absent. */
@@ -141,9 +142,12 @@ class MemoryStoreOnDisk implements MemoryStore {
   }
 
   #valueOf(column: Column, key: string): Buffer | undefined {
-    const fault = this.#disk.unreadable.get(placeOf(column, key))
+    const { unreadable, stale, columns } = this.#disk
+    const damaged = unreadable.size > 0 || stale.size > 0
+    const place = damaged ? placeOf(column, key) : ''
+    const fault = damaged && unreadable.get(place)
     if (fault) throw new ShoalError(fault, 'the disk could not read a row')
-    const value = this.#disk.columns[column].get(key)
+    const value = damaged && stale.has(place) ? stale.get(place) : columns[column].get(key)
     // A copy, as the real store gives: what a caller does to it must not reach the disk.
     return value && Buffer.from(value)
   }
@@ -158,7 +162,9 @@ class MemoryStoreOnDisk implements MemoryStore {
     )) {
       if (to !== undefined && key >= to) break
       if (rows.length >= limit || bytes > bytesMax) return { rows, finished: false }
-      const value = values ? (this.#valueOf(column, key) as Buffer) : Buffer.alloc(0)
+      const value = values ? this.#valueOf(column, key) : Buffer.alloc(0)
+      // A stale read may know nothing of a key that is there.
+      if (value === undefined) continue
       rows.push({ key: keyBytes(key), value })
       bytes += key.length + value.length
     }
@@ -216,7 +222,7 @@ class MemoryStoreOnDisk implements MemoryStore {
   #later(delay: Millis, work: () => void): void {
     if (delay === 0) return work()
     const jitter = this.#env.random('store').below(1_000) / 1_000
-    this.#env.clock.after(millis(delay * (0.5 + jitter)), () => {
+    this.#env.clock.after(millis(delay * this.#disk.slowness * (0.5 + jitter)), () => {
       if (this.#disk.life === this.#life) work()
     })
   }

@@ -20,13 +20,36 @@ export class SortedColumn {
     return this.#values.get(key)
   }
 
-  set(key: string, value: Buffer): void {
-    if (!this.#values.has(key)) this.#insert(key)
+  /** @returns what it replaced */
+  set(key: string, value: Buffer): Buffer | undefined {
+    const before = this.#values.get(key)
+    if (before === undefined) this.#insert(key)
     this.#values.set(key, value)
+    return before
   }
 
-  delete(key: string): void {
-    if (this.#values.delete(key)) this.#remove(key)
+  /** @returns what it removed */
+  delete(key: string): Buffer | undefined {
+    const before = this.#values.get(key)
+    if (before === undefined) return undefined
+    this.#values.delete(key)
+    this.#remove(key)
+    return before
+  }
+
+  clear(): void {
+    this.#values.clear()
+    this.#chunks.length = 0
+  }
+
+  /** By key order, from 0. */
+  keyAt(index: number): string | undefined {
+    let left = index
+    for (const chunk of this.#chunks) {
+      if (left < chunk.length) return chunk[left]
+      left -= chunk.length
+    }
+    return undefined
   }
 
   /** Entries from `from`, included, in key order. */
