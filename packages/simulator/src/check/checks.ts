@@ -1,0 +1,188 @@
+import type { ListAnswer, ReadAnswer, WriteAnswer } from '@shoal/coordinator'
+import { InvariantViolation, ShoalError } from '@shoal/kernel'
+import type { ClientEnd, SimCluster, SimNode } from '../cluster/sim-cluster.ts'
+import type { FaultEvent, Plan } from '../plan/plan.ts'
+import { Disks } from './disks.ts'
+import { FinalChecks } from './final.ts'
+import type { Violation } from './findings.ts'
+import { Listings } from './listings.ts'
+import { Minting } from './minting.ts'
+import type { DiskDamage, InvokedOperation, ObservedBatch, Observer } from './observer.ts'
+import { Reads } from './reads.ts'
+import { Requests } from './requests.ts'
+import { Sessions } from './sessions.ts'
+import { Tokens } from './tokens.ts'
+import { type ProcessWatcher, watchCoordinator, watchReplica } from './watch-process.ts'
+import { World } from './world.ts'
+import { Writes } from './writes.ts'
+
+export interface ChecksParts {
+  readonly cluster: SimCluster
+  readonly plan: Pick<Plan, 'injections'>
+  /** Told of each violation. */
+  readonly fail: (rule: string, message: string) => void
+}
+
+/**
+ * All invariants at once, over one cluster. It listens; what it finds goes to `fail`, and nothing
+ * else leaves it.
+ */
+export class Checks implements Observer {
+  readonly #world: World
+  readonly #disks: Disks
+  readonly #tokens = new Tokens()
+  readonly #minting: Minting
+  readonly #reads: Reads
+  readonly #writes: Writes
+  readonly #listings: Listings
+  readonly #requests: Requests
+  readonly #final: FinalChecks
+
+  constructor({ cluster, plan, fail }: ChecksParts) {
+    this.#world = new World(cluster, fail)
+    const sessions = new Sessions(this.#tokens)
+    const forgets = (plan.injections['replica: memory forgets'] ?? 0) > 0
+    this.#disks = new Disks(this.#world)
+    this.#minting = new Minting(this.#world, this.#tokens, forgets)
+    this.#reads = new Reads(this.#world, this.#tokens, sessions)
+    this.#writes = new Writes(this.#world, this.#tokens, sessions)
+    this.#listings = new Listings(this.#world)
+    this.#requests = new Requests(this.#world)
+    this.#final = new FinalChecks(this.#world, this.#disks)
+    for (const node of cluster.nodes) if (node.replica && node.coordinator) this.booted(node)
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#world.findings.violations
+  }
+
+  /** How often each kind of check was made. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#world.findings.made
+  }
+
+  /** After healing, a quiet time and a read of every key from all its replicas. */
+  final(): void {
+    this.#disks.settleAll()
+    this.#requests.final()
+    this.#final.run()
+  }
+
+  booted(node: SimNode): void {
+    this.#world.booted(node)
+    this.#disks.settle(node.index)
+    this.#final.checkDigests(node)
+    const watcher = this.#watcherOf(node)
+    if (node.replica) watchReplica(node.replica, watcher)
+    if (node.coordinator) watchCoordinator(node.coordinator, watcher)
+  }
+
+  wrote(node: SimNode, batch: ObservedBatch): void {
+    this.#disks.wrote(node, batch)
+  }
+
+  synced(node: SimNode, batches: number): void {
+    this.#disks.synced(node, batches)
+  }
+
+  crashed(node: SimNode, survived: readonly boolean[]): void {
+    this.#disks.crashed(node, survived)
+    this.#gone(node)
+  }
+
+  stopped(node: SimNode): void {
+    this.#disks.settle(node.index)
+    this.#requests.crashed(node)
+  }
+
+  halted(node: SimNode, error: Error): void {
+    this.#minting.stoppedUncleanly(node)
+    if (error instanceof ShoalError) return
+    const invariant = error instanceof InvariantViolation ? 'trip' : 'halt'
+    this.#world.findings.add(invariant, `node ${node.index} halts: ${error.message}`)
+  }
+
+  damaged(node: SimNode, damage: DiskDamage): void {
+    this.#disks.damaged(node, damage)
+  }
+
+  wiped(node: SimNode): void {
+    this.#disks.replaced(node)
+    this.#gone(node)
+  }
+
+  rolledBack(node: SimNode): void {
+    this.#disks.replaced(node)
+    this.#gone(node)
+  }
+
+  faultBegan(fault: FaultEvent): void {
+    this.#requests.faultBegan(fault)
+  }
+
+  faultEnded(fault: FaultEvent): void {
+    this.#requests.faultEnded(fault)
+  }
+
+  healed(): void {
+    this.#requests.healed()
+  }
+
+  invoked(operation: InvokedOperation): void {
+    const { request } = operation
+    if (request.kind === 'list') return
+    const { bucket, key } = request.request
+    this.#world.operations.invoked(operation, this.#world.keyOf(bucket, key).token)
+  }
+
+  ended(operation: InvokedOperation, end: ClientEnd): void {
+    this.#world.operations.ended(operation, end)
+  }
+
+  #gone(node: SimNode): void {
+    this.#world.crashed(node.index)
+    this.#minting.stoppedUncleanly(node)
+    this.#requests.crashed(node)
+  }
+
+  #watcherOf(node: SimNode): ProcessWatcher {
+    return {
+      written: (operation, result) => this.#minting.written(node, operation, result),
+      merged: (operation) => this.#minting.merged(node, operation),
+      read: (request) => {
+        this.#disks.settleAll()
+        const open = this.#requests.begin(
+          node,
+          `a read of ${request.bucket}/${request.key}`,
+          request.timeout,
+        )
+        const begun = this.#reads.begin(request)
+        return (result: ReadAnswer | ShoalError) => {
+          this.#disks.settleAll()
+          this.#requests.ended(node, open)
+          if (result instanceof ShoalError) return
+          this.#reads.answered(node, request, begun, result)
+        }
+      },
+      write: (request) => {
+        const open = this.#requests.begin(node, `write ${request.idempotencyKey}`, request.timeout)
+        return (result: WriteAnswer | ShoalError) => {
+          this.#disks.settleAll()
+          this.#requests.ended(node, open)
+          if (!(result instanceof ShoalError)) this.#writes.answered(node, request, result)
+        }
+      },
+      list: (request) => {
+        this.#disks.settleAll()
+        const open = this.#requests.begin(node, `a listing of ${request.bucket}`, request.timeout)
+        const begun = this.#listings.begin(request)
+        return (result: ListAnswer | ShoalError) => {
+          this.#disks.settleAll()
+          this.#requests.ended(node, open)
+          if (result instanceof ShoalError) return
+          this.#listings.answered(node, request, begun, result)
+        }
+      },
+    }
+  }
+}

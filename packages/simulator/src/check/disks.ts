@@ -1,0 +1,262 @@
+import type { SimNode } from '../cluster/sim-cluster.ts'
+import { noBits, within, without } from './bits.ts'
+import { agree, HEADER_BYTES, readRow, readVersion, storedVersion } from './decode.ts'
+import { describe, nameOf, noState, type State } from './history.ts'
+import type { DiskDamage, ObservedBatch } from './observer.ts'
+import { type Copy, emptyCopy, hurt, type Key, keyText, type World } from './world.ts'
+
+interface Change {
+  readonly copy: Copy
+  readonly state: State
+  readonly before: State
+}
+
+interface Disk {
+  /** Not looked at yet: writes of the same group may still have to be told. */
+  readonly waiting: (ObservedBatch | DiskDamage)[]
+  /** What each unsynced batch changed, oldest first. */
+  unsynced: (readonly Change[])[]
+  /** Of other columns than rows and versions. */
+  digestsDamaged: boolean
+}
+
+/**
+ * What every disk holds of every key, in both layers, followed batch by batch: two look-ups and one
+ * comparison for each key written, nothing for keys that are not.
+ *
+ * A batch is looked at once its group has told of all its writes, which is before anything else
+ * happens on its node.
+ */
+export class Disks {
+  readonly #world: World
+  readonly #disks: Disk[]
+
+  constructor(world: World) {
+    this.#world = world
+    this.#disks = world.nodes.map(({ disk }) => ({
+      waiting: [],
+      unsynced: Array.from({ length: disk.unsyncedBatches }, () => []),
+      digestsDamaged: false,
+    }))
+  }
+
+  digestsDamaged(node: number): boolean {
+    return (this.#disks[node] as Disk).digestsDamaged
+  }
+
+  wrote({ index }: SimNode, batch: ObservedBatch): void {
+    this.settle(index)
+    ;(this.#disks[index] as Disk).waiting.push(batch)
+  }
+
+  synced({ index }: SimNode, batches: number): void {
+    this.settle(index)
+    const disk = this.#disks[index] as Disk
+    for (const changes of disk.unsynced.splice(0, batches)) {
+      for (const { copy, state } of changes) copy.durable = state
+    }
+  }
+
+  crashed({ index }: SimNode, survived: readonly boolean[]): void {
+    this.settle(index)
+    const disk = this.#disks[index] as Disk
+    if (survived.length !== disk.unsynced.length) {
+      const { length } = disk.unsynced
+      this.#world.findings.add(
+        'checks',
+        `node ${index} had ${length} batches to lose, the checks had ${survived.length}`,
+      )
+    }
+    for (const changes of disk.unsynced.toReversed()) {
+      for (const { copy, before } of changes) copy.cached = before
+    }
+    disk.unsynced.forEach((changes, batch) => {
+      for (const { copy, state } of survived[batch] ? changes : []) {
+        copy.cached = state
+        copy.durable = state
+      }
+    })
+    disk.unsynced = []
+    for (const key of this.#world.keys.values()) this.#forgetRunning(key, index)
+  }
+
+  damaged({ index }: SimNode, damage: DiskDamage): void {
+    const { waiting } = this.#disks[index] as Disk
+    // A write that goes astray damages in the middle of its group.
+    if (waiting.length > 0) waiting.push(damage)
+    else this.#harm(index, damage)
+  }
+
+  #harm(index: number, { kind, column, key: text }: DiskDamage): void {
+    if (column !== 'rows' && column !== 'versions') {
+      if (column === 'digests') (this.#disks[index] as Disk).digestsDamaged = true
+      return
+    }
+    const name = column === 'rows' ? text.slice(TOKEN_BYTES) : text
+    if (name.indexOf('\0') <= 0) return
+    const key = this.#world.keyNamed(name)
+    const copy = key.copies[index] as Copy
+    hurt(key, index, this.#world.now())
+    copy.damaged = true
+    if (kind === 'missing' || kind === 'stale') this.#forgetCopy(index, copy)
+  }
+
+  /** The disk is a new one, or an older one: what it holds is read from it. */
+  replaced({ index, disk }: SimNode): void {
+    const state = this.#disks[index] as Disk
+    Object.assign(state, { unsynced: [], digestsDamaged: false })
+    state.waiting.length = 0
+    const now = this.#world.now()
+    for (const key of this.#world.keys.values()) {
+      hurt(key, index, now)
+      Object.assign(key.copies[index] as Copy, { ...emptyCopy(), damagedAt: now })
+    }
+    for (let at = 0; at < disk.keyCount('versions'); at++) {
+      const name = disk.keyAt('versions', at) as Buffer
+      const key = this.#world.keyNamed(name.toString('latin1'))
+      const record = disk.current('versions', name)
+      const version = record && storedVersion(record, key.token)
+      const copy = key.copies[index] as Copy
+      copy.damaged = version === undefined
+      copy.cached = version ? key.history.state(version) : noState
+      copy.durable = copy.cached
+      copy.running = copy.cached.events
+    }
+  }
+
+  /** Looks at what came in meanwhile. */
+  settleAll(): void {
+    for (let index = 0; index < this.#disks.length; index++) {
+      if ((this.#disks[index] as Disk).waiting.length > 0) this.#tryToSettle(index)
+    }
+  }
+
+  /** The writes of its last group have all been told. */
+  settle(index: number): void {
+    const disk = this.#disks[index] as Disk
+    for (const event of disk.waiting.splice(0)) {
+      if ('operations' in event) this.#take(index, disk, event)
+      else this.#harm(index, event)
+    }
+  }
+
+  /**
+   * In the middle of telling of a group an answer may leave; what the group wrote is then not yet
+   * known to the last.
+   */
+  #tryToSettle(index: number): void {
+    const disk = this.#disks[index] as Disk
+    const isTold = (batch: ObservedBatch): boolean =>
+      batch.operations.every(({ column, key: name, value }) => {
+        if (column !== 'versions' || !value) return true
+        const key = this.#world.keyNamed(name)
+        const version = storedVersion(value, key.token)
+        return !version || !key.history.state(version).fault?.unknown
+      })
+    if (disk.waiting.every((event) => !('operations' in event) || isTold(event))) this.settle(index)
+  }
+
+  #take(index: number, disk: Disk, { operations }: ObservedBatch): void {
+    const changes: Change[] = []
+    const rows = new Map<string, Buffer>()
+    for (const { column, key: text, value } of operations) {
+      if (column === 'rows' && value) rows.set(text.slice(TOKEN_BYTES), value)
+      else if ((column === 'rows' || column === 'versions') && !value) {
+        this.#world.findings.add('D3', `node ${index} removed a record of ${column}`)
+      }
+    }
+    for (const { column, key: name, value } of operations) {
+      if (column !== 'versions' || !value) continue
+      const key = this.#world.keyNamed(name)
+      const copy = key.copies[index] as Copy
+      const state = this.#judge(index, key, { record: value, row: rows.get(name) })
+      rows.delete(name)
+      this.#compare(index, key, copy, state)
+      changes.push({ copy, state, before: copy.cached })
+      Object.assign(copy, { cached: state, running: state.events, damaged: false })
+    }
+    for (const name of rows.keys()) {
+      const key = this.#world.keyNamed(name)
+      this.#world.findings.add(
+        'white box',
+        `node ${index} wrote a row of ${keyText(key)} without its version`,
+      )
+    }
+    disk.unsynced.push(changes)
+  }
+
+  #judge(index: number, key: Key, { record, row }: { record: Buffer; row: Buffer | undefined }) {
+    const { findings } = this.#world
+    findings.checked('copies written')
+    const fail = (invariant: string, text: string): void => {
+      findings.add(invariant, `node ${index} wrote a copy of ${keyText(key)}: ${text}`)
+    }
+    const version = storedVersion(record, key.token)
+    const parts = version && readVersion(version)
+    if (!version || !parts) {
+      fail('V11', 'its version is damaged')
+      return noState
+    }
+    const content = row && readRow(row, key.token)
+    if (!content) fail('V11', row ? 'its row is damaged' : 'it has a version and no row')
+    else if (!agree(content, parts)) fail('white box', 'row and version differ')
+    if (!key.primaries.includes(index)) fail('V4', 'that node is no replica of it')
+    const state = key.history.state(version)
+    if (state.fault) fail(state.fault.invariant, state.fault.text)
+    else if (content) this.#checkBlocks(state, content.blocks, fail)
+    return state
+  }
+
+  /** V1, I1: one dot, one value, byte for byte. */
+  #checkBlocks(
+    { live }: State,
+    blocks: readonly Buffer[],
+    fail: (invariant: string, text: string) => void,
+  ): void {
+    for (let at = 0; at < live.length; at++) {
+      const event = live[at]
+      const block = blocks[at]
+      if (!event || !block) continue
+      if (event.block === undefined) {
+        event.block = Buffer.from(block)
+        const { operation } = event
+        const header = event.block.toString('latin1', 25, 33)
+        if (operation && operation.requestHash !== header) {
+          fail('V10', `${describe(event)} carries another request than its own`)
+        }
+      } else if (!event.block.equals(block)) {
+        const where = event.block.compare(block, 0, HEADER_BYTES, 0, HEADER_BYTES) === 0
+        fail('I1', `${describe(event)} has another ${where ? 'content' : 'header'} than before`)
+      }
+    }
+  }
+
+  /** A copy never forgets, unless it was damaged and replaced by a sound one. */
+  #compare(index: number, key: Key, copy: Copy, state: State): void {
+    const { findings } = this.#world
+    if (copy.damaged || within(copy.cached.events, state.events)) return
+    const forgotten = key.history.maximal(without(copy.cached.events, state.events))
+    const names = forgotten.slice(0, 3).map(nameOf).join(', ')
+    findings.add(
+      'I3',
+      `node ${index} wrote a copy of ${keyText(key)} that no longer knows ${names}`,
+    )
+  }
+
+  #forgetRunning(key: Key, index: number): void {
+    const copy = key.copies[index] as Copy
+    copy.running = copy.cached.events
+  }
+
+  /**
+   * What the disk really holds is older than what was written, and how much older is not known:
+   * nothing is expected of it.
+   */
+  #forgetCopy(index: number, copy: Copy): void {
+    const disk = this.#disks[index] as Disk
+    disk.unsynced = disk.unsynced.map((changes) => changes.filter((change) => change.copy !== copy))
+    Object.assign(copy, { cached: noState, durable: noState, running: noBits })
+  }
+}
+
+const TOKEN_BYTES = 8

@@ -1,0 +1,128 @@
+import type { Partition } from '@shoal/kernel'
+import { limits } from '@shoal/kernel'
+import { hash64, segmentOfRowKey } from '@shoal/ring'
+import type { SimNode } from '../cluster/sim-cluster.ts'
+import { hasBit } from './bits.ts'
+import { agree, readRow, readVersion, storedVersion } from './decode.ts'
+import type { Disks } from './disks.ts'
+import { describe } from './history.ts'
+import { type Copy, heldAnywhere, type Key, keyText, type World } from './world.ts'
+
+/**
+ * What must hold after everything has healed and every key was read from all its replicas.
+ *
+ * There is no anti-entropy and there are no hints yet, so a replica catches up on a key only when
+ * someone reads it. After a read of all replicas, and the repairs behind it, they are equal; keys
+ * of the system, which nobody reads so, need not be. Two things a read does not find: a damaged
+ * version record beside a sound row, and a damaged row whose version is still in memory.
+ */
+export class FinalChecks {
+  readonly #world: World
+  readonly #disks: Disks
+
+  constructor(world: World, disks: Disks) {
+    this.#world = world
+    this.#disks = disks
+  }
+
+  run(): void {
+    for (const key of this.#world.keys.values()) {
+      this.#checkNothingLost(key)
+      this.#checkDisks(key)
+      if (!key.bucket.startsWith('_')) this.#checkEqual(key)
+    }
+    for (const node of this.#world.nodes) this.checkDigests(node)
+  }
+
+  /** I3. Nothing is promised of a write whose every copy of then was damaged since. */
+  #checkNothingLost(key: Key): void {
+    const { findings } = this.#world
+    const held = heldAnywhere(key)
+    findings.checked('keys searched for lost writes')
+    for (const event of key.history.events) {
+      const { acknowledged } = event
+      if (!acknowledged || hasBit(held, event.index)) continue
+      const { at, holders } = acknowledged
+      const intact = holders.filter((node) => (key.copies[node] as Copy).damagedAt < at)
+      if (intact.length === 0) continue
+      findings.add(
+        'I3',
+        `${describe(event)} of ${keyText(key)} was acknowledged at ${Math.round(at)} with copies on nodes ${holders.join(', ')}; no disk knows it`,
+      )
+    }
+  }
+
+  /** That the checks know what the disks hold, and that rows and versions agree. */
+  #checkDisks(key: Key): void {
+    const { findings, nodes } = this.#world
+    const name = Buffer.from(key.name, 'latin1')
+    for (const { index, disk } of nodes) {
+      const copy = key.copies[index] as Copy
+      if (copy.damaged) continue
+      const fail = (text: string): void => {
+        findings.add('white box', `${keyText(key)} on the disk of node ${index}: ${text}`)
+      }
+      findings.checked('copies compared with the disk')
+      const record = disk.current('versions', name)
+      const row = disk.current('rows', key.rowKey)
+      if (!record && !row) {
+        if (copy.cached.live.length > 0) fail('it is gone')
+        continue
+      }
+      const version = record && storedVersion(record, key.token)
+      const parts = version && readVersion(version)
+      const content = row && readRow(row, key.token)
+      if (!parts || !content) fail('it is damaged, and nobody damaged it')
+      else if (!agree(content, parts)) fail('row and version differ')
+      else if (key.history.state(version).events !== copy.cached.events) {
+        fail('it is not what was written last')
+      }
+    }
+  }
+
+  /** I12: what was read from everywhere is the same everywhere. */
+  #checkEqual(key: Key): void {
+    const { findings, nodes } = this.#world
+    if (key.primaries.some((node) => (key.copies[node] as Copy).damaged)) return
+    findings.checked('keys compared between replicas')
+    const rows = key.primaries.map((node) => nodes[node]?.disk.current('rows', key.rowKey))
+    const [first] = rows
+    const same = rows.every((row) => (first && row ? row.equals(first) : row === first))
+    if (same) return
+    const known = key.primaries.map((node) => {
+      const { events } = (key.copies[node] as Copy).cached
+      return `node ${node}: ${key.history.names(events) || 'nothing'}`
+    })
+    findings.add('I12', `the copies of ${keyText(key)} differ after healing: ${known.join('; ')}`)
+  }
+
+  /** E1: segment digests are those of the rows, whatever crashed in between. */
+  checkDigests(node: SimNode): void {
+    const { findings } = this.#world
+    const { replica, index, ring, disk } = node
+    if (!replica || this.#disks.digestsDamaged(index)) return
+    const expected = new Map<number, bigint>()
+    for (const key of this.#world.keys.values()) {
+      if ((key.copies[index] as Copy).damaged) return
+      const record = disk.current('versions', Buffer.from(key.name, 'latin1'))
+      const version = record && storedVersion(record, key.token)
+      if (!version) continue
+      const segment = segmentOfRowKey(key.rowKey, ring.partitions)
+      const place = key.partition * limits.digestSegments + segment
+      expected.set(place, (expected.get(place) ?? 0n) ^ hash64(version, key.token))
+    }
+    findings.checked('nodes whose digests were compared')
+    for (let partition = 0; partition < ring.partitions; partition++) {
+      for (let segment = 0; segment < limits.digestSegments; segment++) {
+        const digest = replica.segmentDigest(partition as Partition, segment)
+        const place = partition * limits.digestSegments + segment
+        if (digest === (expected.get(place) ?? 0n)) continue
+        findings.add(
+          'I12',
+          `node ${index}: the digest of partition ${partition}, segment ${segment} is not that of its rows`,
+        )
+        return
+      }
+    }
+  }
+}

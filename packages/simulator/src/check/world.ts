@@ -1,0 +1,154 @@
+import type { BucketProperties } from '@shoal/coordinator'
+import type { Partition } from '@shoal/kernel'
+import { hash64, makeRowKey, partitionOfRowKey, splitName } from '@shoal/ring'
+import type { SimCluster, SimNode } from '../cluster/sim-cluster.ts'
+import { type Bits, noBits, union } from './bits.ts'
+import { Findings } from './findings.ts'
+import { KeyHistory, noState, type State } from './history.ts'
+import { Operations } from './operations.ts'
+
+/** One node's copy of one key: what its disk holds, in both layers. */
+export interface Copy {
+  /** As every read of the disk sees it. */
+  cached: State
+  /** As it is after a power cut. */
+  durable: State
+  /** What the pipeline knows while it works on a group: `cached`, and what was told since. */
+  running: Bits
+  /** Changed behind the store's back and not written since. */
+  damaged: boolean
+  /** Virtual time of the last damage, also of the whole disk; −1 for never. */
+  damagedAt: number
+}
+
+/** All that is known of one key. */
+export interface Key {
+  /** Bucket, zero byte, key: latin-1 text of its bytes. */
+  readonly name: string
+  readonly bucket: string
+  readonly key: string
+  readonly token: bigint
+  readonly rowKey: Buffer
+  readonly partition: Partition
+  /** Indices of the nodes that should hold it. */
+  readonly primaries: readonly number[]
+  readonly history: KeyHistory
+  /** By index of the node. */
+  readonly copies: Copy[]
+  /** Damage to any copy so far. */
+  damages: number
+  /** What strict reads have shown, by the R they asked for, with the damage there was then. */
+  readonly shown: Map<number, { events: Bits; damages: number }>
+}
+
+/** What the checks know of the whole cluster. */
+export class World {
+  readonly findings: Findings
+  readonly operations: Operations
+  readonly keys = new Map<string, Key>()
+  /** Keys of each bucket, in no order. */
+  readonly buckets = new Map<string, Key[]>()
+  readonly #cluster: SimCluster
+  /** By node: when its power was cut last. */
+  readonly #crashedAt = new Map<number, number>()
+  readonly #indices: ReadonlyMap<string, number>
+  #registry: SimNode['buckets']
+
+  constructor(cluster: SimCluster, fail: (rule: string, message: string) => void) {
+    this.#cluster = cluster
+    this.findings = new Findings(() => cluster.now(), fail)
+    this.operations = new Operations(this.findings)
+    this.#indices = new Map(cluster.nodes.map(({ id, index }) => [id, index]))
+  }
+
+  get nodes(): readonly SimNode[] {
+    return this.#cluster.nodes
+  }
+
+  now(): number {
+    return this.#cluster.now()
+  }
+
+  indexOf(id: string): number {
+    return this.#indices.get(id) ?? -1
+  }
+
+  crashed(node: number): void {
+    this.#crashedAt.set(node, this.now())
+  }
+
+  /** Virtual time of its last power cut; −1 for never. */
+  crashedAt(node: number): number {
+    return this.#crashedAt.get(node) ?? -1
+  }
+
+  booted(node: SimNode): void {
+    this.#registry = node.buckets
+  }
+
+  properties(bucket: string): BucketProperties | undefined {
+    return this.#registry?.of(bucket)
+  }
+
+  keyOf(bucket: string, key: string): Key {
+    return this.keyNamed(Buffer.from(`${bucket}\0${key}`).toString('latin1'))
+  }
+
+  /** @param name  latin-1 text of bucket, zero byte, key */
+  keyNamed(name: string): Key {
+    let key = this.keys.get(name)
+    if (!key) {
+      key = this.#makeKey(name)
+      this.keys.set(name, key)
+      const others = this.buckets.get(key.bucket)
+      if (others) others.push(key)
+      else this.buckets.set(key.bucket, [key])
+    }
+    return key
+  }
+
+  #makeKey(name: string): Key {
+    const bytes = Buffer.from(name, 'latin1')
+    const { bucket, key } = splitName(bytes)
+    const rowKey = makeRowKey(bucket, key)
+    const { ring } = this.nodes[0] as SimNode
+    const partition = partitionOfRowKey(rowKey, ring.partitions)
+    const n = this.properties(bucket)?.n ?? ring.copies
+    const primaries = ring.preferenceList(partition).slice(0, n)
+    return {
+      name,
+      bucket,
+      key,
+      token: hash64(bytes),
+      rowKey,
+      partition,
+      primaries: primaries.map((id) => this.indexOf(id)),
+      history: new KeyHistory(),
+      copies: this.nodes.map(() => emptyCopy()),
+      damages: 0,
+      shown: new Map(),
+    }
+  }
+}
+
+export function emptyCopy(): Copy {
+  return { cached: noState, durable: noState, running: noBits, damaged: false, damagedAt: -1 }
+}
+
+/** `bucket/key`, for people. */
+export const keyText = ({ bucket, key }: Key): string => `${bucket}/${key}`
+
+export function hurt(key: Key, node: number, at: number): void {
+  const copy = key.copies[node] as Copy
+  copy.damagedAt = at
+  key.damages++
+}
+
+/** What the platters of a key's primaries hold, in their order. */
+export const platters = ({ primaries, copies }: Key): Bits[] =>
+  primaries.map((node) => (copies[node] as Copy).durable.events)
+
+/** Everything that any disk holds of a key, in its first layer. */
+export function heldAnywhere({ copies }: Key): Bits {
+  return copies.reduce((held, { cached }) => union(held, cached.events), noBits)
+}

@@ -1,0 +1,130 @@
+import type { WriteAnswer, WriteRequest } from '@shoal/coordinator'
+import type { SimNode } from '../cluster/sim-cluster.ts'
+import { hasBit, sameBits, union, without } from './bits.ts'
+import { describe, type Meaning, type Minted } from './history.ts'
+import type { Sessions } from './sessions.ts'
+import type { Tokens } from './tokens.ts'
+import { type Copy, type Key, keyText, type World } from './world.ts'
+
+type Fail = (invariant: string, text: string) => void
+
+/** What a write is answered, against the disks at the moment the answer leaves (I2). */
+export class Writes {
+  readonly #world: World
+  readonly #tokens: Tokens
+  readonly #sessions: Sessions
+
+  constructor(world: World, tokens: Tokens, sessions: Sessions) {
+    this.#world = world
+    this.#tokens = tokens
+    this.#sessions = sessions
+  }
+
+  answered(node: SimNode, request: WriteRequest, answer: WriteAnswer): void {
+    const { findings } = this.#world
+    const key = this.#world.keyOf(request.bucket, request.key)
+    findings.checked('writes answered')
+    const fail: Fail = (invariant, text) => {
+      findings.add(
+        invariant,
+        `write ${request.idempotencyKey} of ${keyText(key)} through node ${node.index}: ${text}`,
+      )
+    }
+    this.#checkAllowed(key, request, fail)
+    const meaning = this.#tokens.read(key, answer.context)
+    if (!meaning) return fail('V5', 'it answers no context')
+    const event = this.#eventOf(request, key, meaning)
+    if (!event)
+      return fail('V5', `its context names ${key.history.names(meaning.events)}, not the write`)
+    this.#checkContext(key, event, meaning, fail)
+    // An answer that was passed on has been checked where it was made.
+    if (answer.receipt.node === node.id) this.#checkReceipt(key, event, answer, fail)
+    event.acknowledged ??= { at: this.#world.now(), holders: holdersOf(key, event) }
+    const history = union(event.history, key.history.closure(meaning.events))
+    this.#tokens.issue(answer.context, { key, history })
+    this.#sessions.answered(key, request.session, answer.session, { history, fail })
+  }
+
+  /** V6, V7, D1: what had to be refused. */
+  #checkAllowed(key: Key, request: WriteRequest, fail: Fail): void {
+    const { context, operation, precondition } = request
+    if (context !== '') {
+      const issued = this.#tokens.issued(context)
+      if (!issued) fail('V6', 'it was answered, with a context that no node gave')
+      else if (issued.key !== key)
+        fail('V6', `it was answered, with a context of ${keyText(issued.key)}`)
+      return
+    }
+    const blind = this.#world.properties(key.bucket)?.blindWrites
+    const creates = precondition?.ifNoneMatch?.includes('*') && operation === 'put'
+    if (creates || precondition?.ifMatch) return
+    if (blind === 'reject') fail('V7', 'it was answered, without a context')
+    if (blind === 'sibling' && operation === 'delete')
+      fail('D1', 'it was answered, without a context')
+  }
+
+  #eventOf(request: WriteRequest, key: Key, { events }: Meaning): Minted | undefined {
+    const record = this.#world.operations.byId(request.idempotencyKey)
+    if (record) return record.events.find(({ index }) => hasBit(events, index))
+    // The system's own writes name no request: theirs is the last one there.
+    return key.history.maximal(events).find(({ operation }) => operation === undefined)
+  }
+
+  /** V5: the client has seen its context and its own write, nothing more and nothing less. */
+  #checkContext(key: Key, event: Minted, meaning: Meaning, fail: Fail): void {
+    const { history } = key
+    if (meaning.fault) return fail(meaning.fault.invariant, `its context: ${meaning.fault.text}`)
+    if (sameBits(meaning.events, event.history)) return
+    const more = without(meaning.events, event.history)
+    const less = without(event.history, meaning.events)
+    fail(
+      'V5',
+      `its context claims ${history.names(more)} beyond ${describe(event)}, and lacks ${history.names(less)}`,
+    )
+  }
+
+  /** I2, and that a receipt says what is so. */
+  #checkReceipt(key: Key, event: Minted, answer: WriteAnswer, fail: Fail): void {
+    const { receipt, consistency } = answer
+    const { n, need, ack, primaries, fallbacks, durable = -1 } = receipt
+    this.#world.findings.checked('acknowledgements against the disks')
+    const says = `receipt n=${n} need=${need} ack=${ack} primaries=${primaries} fallbacks=${fallbacks} durable=${durable}`
+    if (n !== key.primaries.length || n !== consistency.n) fail('Q1', says)
+    if (need !== consistency.w || ack < need) fail('Q2', `${says} where w=${consistency.w}`)
+    if (ack !== primaries + fallbacks || primaries > n) fail('Q3', says)
+    if (durable < consistency.durable || durable > ack) {
+      fail('I2', `${says} where durable=${consistency.durable}`)
+    }
+    let onDisk = 0
+    let written = 0
+    for (const copy of key.copies) {
+      // Damage since the write says nothing about what there was when it was acknowledged.
+      const excused = copy.damagedAt >= event.at
+      if (excused || hasBit(copy.durable.events, event.index)) onDisk++
+      if (excused || hasBit(copy.cached.events, event.index)) written++
+    }
+    if (onDisk < durable) fail('I2', `${says}, and ${onDisk} disks have ${describe(event)}`)
+    const crashed = this.#crashesSince(key, event)
+    if (written + crashed < ack) fail('I2', `${says}, and ${written} nodes have ${describe(event)}`)
+  }
+
+  /** Nodes that may have had the write in memory and lost it with their power. */
+  #crashesSince(key: Key, event: Minted): number {
+    let crashed = 0
+    for (const node of key.primaries) {
+      const copy = key.copies[node] as Copy
+      if (hasBit(copy.cached.events, event.index) || copy.damagedAt >= event.at) continue
+      if (this.#world.crashedAt(node) >= event.at) crashed++
+    }
+    return crashed
+  }
+}
+
+/** Nodes whose platters have a write. */
+function holdersOf({ copies }: Key, { index }: Minted): number[] {
+  const holders: number[] = []
+  copies.forEach(({ durable }, node) => {
+    if (hasBit(durable.events, index)) holders.push(node)
+  })
+  return holders
+}
