@@ -2,7 +2,7 @@ import type { Consistency } from '@shoal/coordinator'
 import { drawFor } from './draw.ts'
 import { drawFaultsOf } from './draw-faults.ts'
 import { drawOperations, nameOfKey } from './draw-operations.ts'
-import { INJECTION_LABELS } from './injections.ts'
+import { SEAMS } from './injections.ts'
 import type { FaultEvent, FaultKind, LivenessPlan, OperationPlan, Plan } from './plan.ts'
 import { drawProfile, type Profile } from './profile.ts'
 
@@ -119,9 +119,9 @@ const INJECTION_SHARE = 0.25
 /** A quarter of the seams, each at its own rate. */
 function drawInjections(seed: number, mustLive: boolean): Record<string, number> {
   const injections: Record<string, number> = {}
-  INJECTION_LABELS.forEach(({ label, refuses }, index) => {
+  SEAMS.forEach(({ label, refuses, most }, index) => {
     const draw = drawFor(seed, 'injection', index)
-    const rate = draw.between(1, 25) / 100
+    const rate = Math.min(most ?? 1, draw.between(1, 25) / 100)
     if (draw.chance(INJECTION_SHARE) && !(refuses && mustLive)) injections[label] = rate
   })
   return injections

@@ -1,2 +1,30 @@
-/** The seams at which a plan may make the code take the rarer of two legal ways. */
-export const INJECTION_LABELS: readonly { label: string; refuses: boolean }[] = []
+/** A seam at which a plan may make the code take the rarer of two ways that are both right. */
+export interface Seam {
+  readonly label: string
+  /** Requests fail by it: not where they must succeed. */
+  readonly refuses?: true
+  /** The highest probability, where a quarter of the times would drown everything else. */
+  readonly most?: number
+}
+
+export const SEAMS: readonly Seam[] = [
+  { label: 'replica: digests in doubt' },
+  { label: 'replica: memory forgets' },
+  { label: 'replica: a version is not in memory' },
+  { label: 'replica: the whole row for a digest' },
+  { label: 'replica: one more sync' },
+  { label: 'replica: a short page' },
+  { label: 'replica: one row at a time' },
+  { label: 'replica: the queue is full', refuses: true },
+  { label: 'replica: a group begins late' },
+  // Each widens the clocks of all keys written afterwards, and those of real nodes stay narrow.
+  { label: 'replica: a new actor', most: 0.005 },
+  { label: 'replica: a group of one' },
+  { label: 'replica: a checkpoint now' },
+  { label: 'coordinator: a late write-back' },
+  { label: 'coordinator: too many requests', refuses: true },
+  { label: 'coordinator: a hedge at once' },
+  { label: 'coordinator: peers are told late' },
+  { label: 'coordinator: the slowest first' },
+  { label: 'coordinator: too many repairs' },
+]
