@@ -2,7 +2,7 @@ import { type Clock, invariant, type Millis, millis, type Random, type Timer } f
 import type { FrameHandler } from '@shoal/wire'
 import type { Outbox } from '../exchange/exchange.ts'
 
-/** What can go wrong from one node to another. Probabilities from 0 to 1. */
+/** What can go wrong from one node to another. Probabilities from 0 to 1, of each message. */
 export interface Faults {
   readonly delayMin: Millis
   readonly delayMax: Millis
@@ -15,8 +15,8 @@ export interface Faults {
   readonly duplicateQuestions: number
   /** An answer arrives twice. */
   readonly duplicateAnswers: number
-  /** Messages may overtake each other. A real channel keeps their order. */
-  readonly reorder: boolean
+  /** A message may overtake those before it. A real channel keeps their order. */
+  readonly reorder: number
 }
 
 export const noFaults: Faults = {
@@ -25,13 +25,30 @@ export const noFaults: Faults = {
   loss: 0,
   duplicateQuestions: 0,
   duplicateAnswers: 0,
-  reorder: false,
+  reorder: 0,
 }
 
+/** A question has an epoch and a timeout, a frame has a type. */
 interface Message {
   readonly due: number
-  readonly bytes: number
-  readonly deliver: (to: FrameHandler) => void
+  readonly type: number
+  readonly kind: number
+  readonly id: number
+  readonly epoch: number
+  readonly timeout: number
+  readonly body: Buffer
+}
+
+const QUESTION = -1
+const EMPTY = Buffer.alloc(0)
+
+export interface DirectionParts {
+  /** Of the network: when messages arrive. */
+  readonly clock: () => Clock
+  readonly random: Random
+  readonly faults: () => Faults
+  /** Told of each message when it is sent, as numbers that depend on what is sent. */
+  readonly sent?: ((kind: number, bytes: number) => void) | undefined
 }
 
 /**
@@ -39,9 +56,7 @@ interface Message {
  * sender who changes them too early, or a receiver who changes what it was given, is found out.
  */
 export class Direction implements Outbox {
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #faults: () => Faults
+  readonly #parts: DirectionParts
   #queue: Message[] = []
   #bytes = 0
   #lastDue = 0
@@ -49,10 +64,8 @@ export class Direction implements Outbox {
   #held = false
   #receiver: FrameHandler | undefined
 
-  constructor(clock: Clock, random: Random, faults: () => Faults) {
-    this.#clock = clock
-    this.#random = random
-    this.#faults = faults
+  constructor(parts: DirectionParts) {
+    this.#parts = parts
   }
 
   get bytes(): number {
@@ -65,6 +78,7 @@ export class Direction implements Outbox {
     this.#receiver = receiver
   }
 
+  /** What is on its way is lost, and what is sent from now on. */
   disconnect(): void {
     this.#receiver = undefined
     this.#timer?.cancel()
@@ -77,38 +91,40 @@ export class Direction implements Outbox {
    * Nothing arrives while held; what was sent meanwhile arrives afterwards, as on a real network.
    */
   hold(held: boolean): void {
+    if (this.#held === held) return
     this.#held = held
     this.#arm()
   }
 
   question(kind: number, id: number, epoch: number, timeout: number, body: Uint8Array): void {
-    const { duplicateQuestions } = this.#faults()
-    const copy = Buffer.from(body)
-    const send = (bytes: Buffer) =>
-      this.#send(bytes.length, (to) => to.onQuestion(kind, id, epoch, timeout, bytes))
-    send(copy)
-    if (this.#happens(duplicateQuestions)) send(Buffer.from(copy))
+    if (this.#receiver === undefined) return
+    this.#send({ due: 0, type: QUESTION, kind, id, epoch, timeout, body: Buffer.from(body) })
+    if (this.#happens(this.#parts.faults().duplicateQuestions)) {
+      this.#send({ due: 0, type: QUESTION, kind, id, epoch, timeout, body: Buffer.from(body) })
+    }
   }
 
-  frame(type: number, kind: number, id: number, body: Uint8Array = Buffer.alloc(0)): void {
-    const { duplicateAnswers } = this.#faults()
-    const copy = Buffer.from(body)
-    const send = (bytes: Buffer) =>
-      this.#send(bytes.length, (to) => to.onFrame(type, kind, id, bytes))
-    send(copy)
-    if (this.#happens(duplicateAnswers)) send(Buffer.from(copy))
+  frame(type: number, kind: number, id: number, body: Uint8Array = EMPTY): void {
+    if (this.#receiver === undefined) return
+    this.#send({ due: 0, type, kind, id, epoch: 0, timeout: 0, body: Buffer.from(body) })
+    if (this.#happens(this.#parts.faults().duplicateAnswers)) {
+      this.#send({ due: 0, type, kind, id, epoch: 0, timeout: 0, body: Buffer.from(body) })
+    }
   }
 
-  #send(bytes: number, deliver: Message['deliver']): void {
-    const { delayMin, delayMax, loss, reorder } = this.#faults()
-    if (this.#receiver === undefined || this.#happens(loss)) return
-    const spread = this.#random.below(1_000_000) / 1_000_000
-    const arrives = this.#clock.elapsed() + delayMin + (delayMax - delayMin) * spread
-    const due = reorder ? arrives : Math.max(arrives, this.#lastDue)
-    this.#lastDue = due
-    this.#bytes += bytes
-    const message = { due, bytes, deliver }
-    const later = reorder ? this.#queue.findIndex((other) => other.due > due) : -1
+  #send(unsent: Message): void {
+    const { faults, random, sent } = this.#parts
+    const { delayMin, delayMax, loss, reorder } = faults()
+    sent?.(unsent.kind, unsent.body.length)
+    if (this.#happens(loss)) return
+    const spread = random.below(1_000_000) / 1_000_000
+    const arrives = this.#now() + delayMin + (delayMax - delayMin) * spread
+    const overtakes = this.#happens(reorder)
+    const due = overtakes ? arrives : Math.max(arrives, this.#lastDue)
+    this.#lastDue = Math.max(due, this.#lastDue)
+    this.#bytes += unsent.body.length
+    const message = { ...unsent, due }
+    const later = overtakes ? this.#queue.findIndex((other) => other.due > due) : -1
     if (later < 0) this.#queue.push(message)
     else this.#queue.splice(later, 0, message)
     if (this.#timer === undefined || later === 0) this.#arm()
@@ -116,7 +132,11 @@ export class Direction implements Outbox {
 
   #happens(probability: number): boolean {
     if (probability <= 0) return false
-    return this.#random.below(1_000_000) < probability * 1_000_000
+    return this.#parts.random.below(1_000_000) < probability * 1_000_000
+  }
+
+  #now(): number {
+    return this.#parts.clock().elapsed()
   }
 
   #arm(): void {
@@ -124,23 +144,30 @@ export class Direction implements Outbox {
     this.#timer = undefined
     const [head] = this.#queue
     if (head === undefined || this.#held) return
-    const delay = Math.max(0, head.due - this.#clock.elapsed()) as Millis
-    this.#timer = this.#clock.after(delay, () => this.#deliver())
+    const delay = Math.max(0, head.due - this.#now()) as Millis
+    this.#timer = this.#parts.clock().after(delay, this.#deliver)
   }
 
-  #deliver(): void {
+  readonly #deliver = (): void => {
     this.#timer = undefined
-    const now = this.#clock.elapsed()
-    const ready = this.#queue.findIndex(({ due }) => due > now)
-    const messages = this.#queue.splice(0, ready < 0 ? this.#queue.length : ready)
+    const now = this.#now()
     const receiver = this.#receiver
     invariant(receiver !== undefined, 'messages travel on open channels only')
-    for (const { bytes, deliver } of messages) {
+    let arrived = 0
+    while (arrived < this.#queue.length && (this.#queue[arrived] as Message).due <= now) arrived++
+    const messages = this.#queue.splice(0, arrived)
+    for (const message of messages) {
       // The channel may close while a message is handled.
       if (this.#receiver !== receiver) return
-      this.#bytes -= bytes
-      deliver(receiver)
+      this.#bytes -= message.body.length
+      handOver(message, receiver)
     }
-    this.#arm()
+    if (this.#receiver === receiver) this.#arm()
   }
+}
+
+function handOver(message: Message, receiver: FrameHandler): void {
+  const { type, kind, id, epoch, timeout, body } = message
+  if (type === QUESTION) receiver.onQuestion(kind, id, epoch, timeout, body)
+  else receiver.onFrame(type, kind, id, body)
 }

@@ -1,4 +1,5 @@
 import {
+  type Clock,
   type Env,
   invariant,
   limits,
@@ -24,6 +25,7 @@ export interface NodeHost {
 /** The Peers port of one node of a memory network. */
 export class MemoryPeers implements Peers, PairedNode {
   readonly self: NodeId
+  readonly wire: Clock
   readonly #host: NodeHost
   readonly #env: Env
   readonly #epoch: () => number
@@ -33,8 +35,15 @@ export class MemoryPeers implements Peers, PairedNode {
   #phase: 'created' | 'running' | 'draining' | 'stopped' = 'created'
   #sweepTimer: Timer | undefined
 
-  constructor(options: { host: NodeHost; env: Env; self: NodeId; epoch: () => number }) {
+  constructor(options: {
+    readonly host: NodeHost
+    readonly env: Env
+    readonly wire: Clock
+    readonly self: NodeId
+    readonly epoch: () => number
+  }) {
     this.self = options.self
+    this.wire = options.wire
     this.#host = options.host
     this.#env = options.env
     this.#epoch = options.epoch
@@ -43,9 +52,13 @@ export class MemoryPeers implements Peers, PairedNode {
 
   ask(question: Question, sink: AnswerSink): void {
     const end = this.#host.pairOf(this.self, question.to)?.endOf(this.self)
-    const failure =
-      end?.usable && end.exchange && this.isRunning
-        ? end.exchange.ask(question, this.#epoch(), sink)
+    const usable = end?.usable && this.isRunning
+    const full = usable && this.#env.inject('transport: too many questions')
+    const exchange = usable && !full ? end.exchange : undefined
+    const failure = exchange
+      ? exchange.ask(question, this.#epoch(), sink)
+      : full
+        ? 'SHOAL_PEER_BUSY'
         : 'SHOAL_PEER_UNREACHABLE'
     if (failure !== undefined) this.#turn.failLater(sink, question.tag, failure)
   }
@@ -93,11 +106,15 @@ export class MemoryPeers implements Peers, PairedNode {
     this.#sweepTimer?.cancel()
   }
 
-  /** The process is gone: nothing is called any more, peers notice at once. */
-  crash(): void {
+  /** The process is gone: nothing is called any more. */
+  crash(options: { readonly silently: boolean }): void {
     this.#phase = 'stopped'
     this.#sweepTimer?.cancel()
-    for (const pair of this.#host.pairsOf(this.self)) pair.fall('connection refused')
+    for (const pair of this.#host.pairsOf(this.self)) pair.lose(this.self, options)
+  }
+
+  claimsFull(): boolean {
+    return this.#env.inject('transport: no room for a question')
   }
 
   get isRunning(): boolean {

@@ -1,4 +1,4 @@
-import { type Env, invariant, type NodeId } from '@shoal/kernel'
+import { type Clock, type Env, invariant, type NodeId } from '@shoal/kernel'
 import type { Peers } from '../peers.ts'
 import { type Faults, noFaults } from './direction.ts'
 import { MemoryPeers, type NodeHost } from './memory-peers.ts'
@@ -9,6 +9,16 @@ export interface MemoryNode {
   readonly epoch: () => number
   /** The clock and turns of this node, when they are not those of the network. */
   readonly env?: Env
+  /**
+   * The clock of the network, on which what happens at this node happens as something of its own
+   * process. Absent: the clock of `env`.
+   */
+  readonly wire?: Clock
+}
+
+export interface MemoryNetworkOptions {
+  /** Told of each message that is sent. Looks and never acts. */
+  readonly sent?: (from: NodeId, to: NodeId, kind: number, bytes: number) => void
 }
 
 /**
@@ -29,12 +39,19 @@ export interface MemoryNetwork {
   /** The node neither sends nor hears, as when its process is stopped. */
   pause(node: NodeId): void
   resume(node: NodeId): void
-  /** The process of the node ends. Its Peers object calls nobody any more. */
-  crash(node: NodeId): void
+  /**
+   * The process of the node ends. Its Peers object calls nobody any more. Its peers learn of it at
+   * once, or, where the whole machine is gone `silently`, when it has been silent for too long.
+   */
+  crash(node: NodeId, options?: { readonly silently?: boolean }): void
 }
 
-export function createMemoryNetwork(env: Env, faults: Partial<Faults> = {}): MemoryNetwork {
-  return new Network(env, { ...noFaults, ...faults })
+export function createMemoryNetwork(
+  env: Env,
+  faults: Partial<Faults> = {},
+  options: MemoryNetworkOptions = {},
+): MemoryNetwork {
+  return new Network(env, { ...noFaults, ...faults }, options)
 }
 
 class Network implements MemoryNetwork, NodeHost, PairHost {
@@ -43,17 +60,19 @@ class Network implements MemoryNetwork, NodeHost, PairHost {
   readonly #pairs = new Map<NodeId, Map<NodeId, Pair>>()
   readonly #faults = new Map<string, Faults>()
   readonly #paused = new Set<NodeId>()
+  readonly #sent: MemoryNetworkOptions['sent']
   #default: Faults
 
-  constructor(env: Env, faults: Faults) {
+  constructor(env: Env, faults: Faults, { sent }: MemoryNetworkOptions) {
     this.env = env
     this.#default = faults
+    this.#sent = sent
   }
 
-  join({ self, epoch, env = this.env }: MemoryNode): Peers {
+  join({ self, epoch, env = this.env, wire = env.clock }: MemoryNode): Peers {
     invariant(!this.nodeOf(self)?.isRunning, 'a node joins once at a time', () => self)
     const others = [...this.#nodes.keys()].filter((id) => id !== self)
-    const node = new MemoryPeers({ host: this, env, self, epoch })
+    const node = new MemoryPeers({ host: this, env, wire, self, epoch })
     this.#nodes.set(self, node)
     const pairs = this.#pairs.get(self) ?? new Map<NodeId, Pair>()
     this.#pairs.set(self, pairs)
@@ -93,10 +112,14 @@ class Network implements MemoryNetwork, NodeHost, PairHost {
     this.considerAll(node)
   }
 
-  crash(node: NodeId): void {
+  crash(node: NodeId, { silently = false } = {}): void {
     const peers = this.#nodes.get(node)
     this.#nodes.delete(node)
-    peers?.crash()
+    peers?.crash({ silently })
+  }
+
+  sent(from: NodeId, to: NodeId, kind: number, bytes: number): void {
+    this.#sent?.(from, to, kind, bytes)
   }
 
   pairsOf(node: NodeId): Iterable<Pair> {
