@@ -50,11 +50,18 @@ function figuresOf(result: LoadResult, cpu: number): Figures {
 export const measurePuts = (servers: Servers, seconds: number): Promise<Figures> =>
   load(servers, shoalPuts(), { seconds })
 
-/** As many connections for each node as with three, so that groups are of the same size. */
-export const measureManyNodes = (servers: Servers, seconds: number): Promise<Figures> =>
+/**
+ * The same load on each node however many there are, below what the machine can do. At full load
+ * the comparison would say how twelve processes share two cores, not what a larger ring costs.
+ */
+export const measureAtRate = (
+  servers: Servers,
+  options: { readonly seconds: number; readonly perNode: number },
+): Promise<Figures> =>
   load(servers, shoalPuts(), {
-    seconds,
-    connections: Math.round((CONNECTIONS * servers.targets.length) / 3),
+    seconds: options.seconds,
+    connections: 4 * servers.targets.length,
+    rate: options.perNode * servers.targets.length,
   })
 
 /** Each key is written once before, so that every read hits. */
@@ -105,6 +112,8 @@ export interface BareParts {
   readonly http: number
   readonly row: number
   readonly roundTrip: number
+  /** A row whose version was in the version cache, as nearly all are in the cluster. */
+  readonly cachedRow: number
   /** One HTTP request, three rows, two round trips. */
   readonly sum: number
 }
@@ -112,12 +121,15 @@ export interface BareParts {
 /** The parts of a PUT by themselves, at the group size that the cluster had. */
 export async function measureBareParts(group: number, seconds: number): Promise<BareParts> {
   const http = await measureBareHttp(seconds)
-  const [pipeline] = await benchPipeline({ groups: [Math.round(group)], operations: 60_000 })
+  const rows = { groups: [Math.round(group)], operations: 60_000 }
+  const [pipeline] = await benchPipeline(rows)
+  const [cached] = await benchPipeline({ ...rows, readVersions: false })
   const inFlight = Math.max(1, Math.round((CONNECTIONS * 2) / 6))
   const [channel] = await benchChannel({ inFlight: [inFlight], millisPerRow: seconds * 1_000 })
   const row = pipeline?.cpuMicrosPerOperation ?? Number.NaN
   const roundTrip = channel?.cpuMicros ?? Number.NaN
-  return { http, row, roundTrip, sum: http + 3 * row + 2 * roundTrip }
+  const cachedRow = cached?.cpuMicrosPerOperation ?? Number.NaN
+  return { http, row, cachedRow, roundTrip, sum: http + 3 * row + 2 * roundTrip }
 }
 
 /** fastify alone, a PUT of 1 KiB that is thrown away. */

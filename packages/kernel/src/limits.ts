@@ -129,7 +129,7 @@ export const limits = {
   /** Waiting for the store. */
   pipelineBytesMax: mebibytes(128),
   /** Versions kept in memory, so that most writes read nothing, unless configured otherwise. */
-  versionCacheBytesDefault: mebibytes(64),
+  versionCacheBytesDefault: mebibytes(32),
   /** Idempotency keys remembered. */
   requestMemoryEntries: 262_144,
   /** How long an idempotency key is remembered. */

@@ -33,6 +33,8 @@ export interface PipelineOptions {
   /** For each size of group. Groups of one are given a tenth, as they are that slow. */
   readonly operations?: number
   readonly keys?: number
+  /** Whether each group reads its versions from the store first. Default true. */
+  readonly readVersions?: boolean
   /** Where the database is made. Default: the system's folder for temporary files. */
   readonly directory?: string
 }
@@ -53,7 +55,12 @@ function clockOf(actors: number): Buffer {
 }
 
 export async function benchPipeline(options: PipelineOptions = {}): Promise<PipelineFigure[]> {
-  const { groups = [1, 13, 26, 128], operations = 100_000, keys = 100_000 } = options
+  const {
+    groups = [1, 13, 26, 128],
+    operations = 100_000,
+    keys = 100_000,
+    readVersions = true,
+  } = options
   const figures: PipelineFigure[] = []
   for (const group of groups) {
     const folder = mkdtempSync(join(options.directory ?? tmpdir(), 'shoal-bench-'))
@@ -67,9 +74,14 @@ export async function benchPipeline(options: PipelineOptions = {}): Promise<Pipe
       node: nodeId('bench'),
     })
     try {
-      await run(store, { group, keys, operations: Math.min(operations / 10, 2_000) })
+      await run(store, { group, keys, readVersions, operations: Math.min(operations / 10, 2_000) })
       figures.push(
-        await run(store, { group, keys, operations: group === 1 ? operations / 10 : operations }),
+        await run(store, {
+          group,
+          keys,
+          readVersions,
+          operations: group === 1 ? operations / 10 : operations,
+        }),
       )
     } finally {
       await store.close()
@@ -81,7 +93,12 @@ export async function benchPipeline(options: PipelineOptions = {}): Promise<Pipe
 
 async function run(
   store: Store,
-  { group, keys, operations }: { group: number; keys: number; operations: number },
+  {
+    group,
+    keys,
+    operations,
+    readVersions,
+  }: { group: number; keys: number; operations: number; readVersions: boolean },
 ): Promise<PipelineFigure> {
   const groups = Math.ceil(operations / group)
   const batch = store.batch()
@@ -92,7 +109,7 @@ async function run(
   for (let number = 0; number < groups; number++) {
     const before = performance.now()
     const rowKeys = Array.from({ length: group }, () => keyOf(Math.floor(Math.random() * keys)))
-    await store.getMany('versions', rowKeys.map(rowKeyName))
+    if (readVersions) await store.getMany('versions', rowKeys.map(rowKeyName))
     for (const rowKey of rowKeys) putRow(batch, rowKey, number)
     batch.put('digests', numbered(number), journal)
     batch.delete('digests', numbered(number - JOURNAL_RECORDS_KEPT))

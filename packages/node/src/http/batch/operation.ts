@@ -23,6 +23,7 @@ import { checkBucket, checkKey } from '../path.ts'
 import { retryAfterSeconds } from '../raw-answers.ts'
 import { BatchOperation, type BatchResult } from '../schemas/batch.ts'
 import { compileCheck, invalid } from '../validation.ts'
+import { decodeBase64 } from './base64.ts'
 
 const check = compileCheck(BatchOperation)
 
@@ -120,10 +121,9 @@ function bodyOf({ value, base64 }: BatchOperation, name: string, bytesMax: numbe
   return body
 }
 
-const base64Text = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
-
 function fromBase64(text: string, name: string): Buffer {
-  if (base64Text.test(text)) return Buffer.from(text, 'base64')
+  const bytes = decodeBase64(text)
+  if (bytes !== undefined) return bytes
   const field = `${name}.base64`
   throw invalid('SHOAL_BODY_INVALID', [
     { field, offset: Math.max(0, text.search(/[^A-Za-z0-9+/]/)), message: 'it is not base64' },
