@@ -1,5 +1,5 @@
 import type { Column } from '@shoal/storage'
-import type { ClientEnd, ClientRequest, SimNode } from '../cluster/sim-cluster.ts'
+import type { ClientEnd, ClientRequest, SimNode } from '../cluster/sim-node.ts'
 import type { FaultEvent } from '../plan/plan.ts'
 
 /**

@@ -1,0 +1,93 @@
+import type { Random } from '@shoal/kernel'
+import type { Column } from '@shoal/storage'
+import type { DiskDamage } from '../check/observer.ts'
+import type { DiskFault } from '../plan/plan.ts'
+import type { Machine } from './machine.ts'
+
+/** What a fault of a disk has done. Without `undo` it stays until something is written over it. */
+export interface DiskEffect {
+  readonly undo?: () => void
+  readonly damage?: DiskDamage
+}
+
+/** Rows and versions have checksums of ours; the rest is guarded by those of the real store. */
+const CHECKED_BY_US: readonly Column[] = ['rows', 'versions']
+
+/** Undefined when there is nothing on the disk that it could hit. */
+export function strikeDisk(
+  { disk }: Machine,
+  { fault, column, pick }: DiskFault,
+  random: Random,
+): DiskEffect | undefined {
+  const at = column ?? (pick % 3 === 0 ? 'versions' : 'rows')
+  switch (fault) {
+    case 'full':
+      disk.setFull(true)
+      return { undo: () => disk.setFull(false) }
+    case 'slow':
+      disk.setSlowness(2 + (pick % 99))
+      return { undo: () => disk.setSlowness(1) }
+    case 'write-fails':
+      disk.failNextWrite()
+      return {}
+    case 'sync-fails':
+      disk.failNextSync()
+      return {}
+    case 'misdirected-write':
+      disk.misdirectNextWrite(CHECKED_BY_US.includes(at) ? at : 'rows', random)
+      return {}
+    default:
+      return damageDisk(disk, { fault, column: at, pick, random })
+  }
+}
+
+function damageDisk(
+  disk: Machine['disk'],
+  options: {
+    readonly fault: 'bit-rot' | 'read-error' | 'stale-read'
+    readonly column: Column
+    readonly pick: number
+    readonly random: Random
+  },
+): DiskEffect | undefined {
+  const { fault, column, pick, random } = options
+  const count = disk.keyCount(column)
+  const key = count === 0 ? undefined : disk.keyAt(column, pick % count)
+  if (!key) return undefined
+  const damage = (kind: DiskDamage['kind']): DiskEffect => ({
+    damage: { kind, column, key: key.toString('latin1') },
+  })
+  if (fault === 'stale-read') return disk.staleRead(column, key) ? damage('stale') : undefined
+  // A flipped bit in what we have no checksum for is found by the checksum of its block.
+  if (fault === 'bit-rot' && CHECKED_BY_US.includes(column)) {
+    return disk.corrupt(column, key, random) ? damage('changed') : undefined
+  }
+  disk.failRead(column, key)
+  return damage('unreadable')
+}
+
+/** Nothing fails by itself any more. What is damaged stays so. */
+export function mendDisk({ disk }: Machine): void {
+  disk.setFull(false)
+  disk.setSlowness(1)
+  disk.failNextWrite(false)
+  disk.failNextSync(false)
+  disk.misdirectNextWrite('rows', undefined)
+  disk.freshReads()
+}
+
+/** How many of the last batches to take back so that the disk is an older copy of itself. */
+export function chooseRollback({ disk }: Machine, random: Random): number {
+  const { history } = disk
+  if (history.length === 0) return 0
+  // Copies are often made while a node is stopped: such a disk says that its stop was clean.
+  const stopped = history.findLastIndex(({ operations }) =>
+    operations.some(({ column, key, value }) => column === 'meta' && key === MARKER && value),
+  )
+  if (stopped >= 0 && random.below(2) === 0) return history.length - 1 - stopped
+  const most = Math.min(history.length, 2 ** random.below(12))
+  return 1 + random.below(most)
+}
+
+/** The marker of a clean stop. */
+const MARKER = 'clean-shutdown'

@@ -1,0 +1,245 @@
+import { type Random, unreachable } from '@shoal/kernel'
+import { eventKinds } from '../kernel/scheduler.ts'
+import type {
+  ClockFault,
+  CrashFault,
+  DiskFault,
+  FaultEvent,
+  LinkFault,
+  PartitionFault,
+  RollbackFault,
+  WipeFault,
+} from '../plan/plan.ts'
+import { chooseRollback, mendDisk, strikeDisk } from './disk-faults.ts'
+import type { Links } from './links.ts'
+import type { Machine } from './machine.ts'
+import { countOne, type World } from './world.ts'
+
+/** What a fault has done: how to take it back, and when. Undefined when it hit nothing. */
+type Effect = { readonly lasts?: number | undefined; readonly undo?: () => void } | undefined
+
+const HIT: Effect = {}
+
+/** Makes faults happen, and ends them. Kinds to come (members that join and leave) join here. */
+export class Faults {
+  readonly #world: World
+  readonly #machines: readonly Machine[]
+  readonly #links: Links
+  readonly #random: Random
+  readonly #active = new Map<FaultEvent, () => void>()
+  /** Of each machine: faults that keep it standing still, or slow. */
+  readonly #pauses = new Map<Machine, number>()
+  readonly #slow = new Map<Machine, number[]>()
+
+  constructor(world: World, machines: readonly Machine[], links: Links) {
+    this.#world = world
+    this.#machines = machines
+    this.#links = links
+    this.#random = world.dice.stream('faults')
+  }
+
+  begin(fault: FaultEvent): void {
+    const { scheduler, figures, watchers, chain } = this.#world
+    chain.mix(fault.at)
+    // Told before it has its effects, so that those who watch know what caused them.
+    watchers.tell('faultBegan', fault)
+    const effect = this.#strike(fault)
+    countOne(figures.faults, effect ? nameOf(fault) : `${nameOf(fault)} that hit nothing`)
+    const { lasts, undo } = effect ?? {}
+    if (lasts === undefined || undo === undefined) return
+    this.#active.set(fault, undo)
+    scheduler.add(lasts, eventKinds.outside, undefined, () => this.#end(fault))
+  }
+
+  endAll(): void {
+    for (const fault of [...this.#active.keys()]) this.#end(fault)
+    for (const machine of this.#machines) {
+      mendDisk(machine)
+      machine.clock.correct()
+      machine.diesBooting = false
+    }
+  }
+
+  #end(fault: FaultEvent): void {
+    const undo = this.#active.get(fault)
+    if (!undo) return
+    this.#active.delete(fault)
+    undo()
+    this.#world.watchers.tell('faultEnded', fault)
+  }
+
+  #strike(fault: FaultEvent): Effect {
+    switch (fault.kind) {
+      case 'crash':
+      case 'wipe':
+      case 'rollback':
+        return this.#crash(fault)
+      case 'stop':
+        return this.#stop(this.#machine(fault.node), fault.downFor)
+      case 'pause':
+        return this.#pause(this.#machine(fault.node), fault.lasts)
+      case 'slow':
+        return this.#slowDown(this.#machine(fault.node), fault.factor, fault.lasts)
+      case 'link':
+        return this.#spoil(fault)
+      case 'partition':
+        return this.#part(fault)
+      case 'sever':
+        this.#links.sever(fault.one, fault.other)
+        return HIT
+      case 'clog':
+        this.#links.cut(fault.from, fault.to)
+        return { lasts: fault.lasts, undo: () => this.#links.mend(fault.from, fault.to) }
+      case 'disk':
+        return this.#spoilDisk(fault)
+      case 'clock':
+        return this.#setClock(this.#machine(fault.node), fault)
+      default:
+        return unreachable(fault)
+    }
+  }
+
+  #machine(index: number): Machine {
+    return this.#machines[index] as Machine
+  }
+
+  #crash(fault: CrashFault | WipeFault | RollbackFault): Effect {
+    const machine = this.#machine(fault.node)
+    const isCrash = fault.kind === 'crash'
+    const unsynced = isCrash ? fault.unsynced : 'lost'
+    // A process that is killed leaves its machine: the system keeps what was written and says to
+    // the peers that nobody listens. A machine without power does neither.
+    const killed = unsynced === 'kept'
+    const hit = machine.crash(
+      { keepUnsynced: keepOf[unsynced], holes: unsynced === 'holes' },
+      { silently: !killed },
+    )
+    // Nothing to crash is nothing to do; a disk is exchanged also while its node is down.
+    if (!hit && isCrash) return undefined
+    if (fault.kind === 'wipe') machine.wipe()
+    if (fault.kind === 'rollback') this.#rollBack(machine)
+    if (isCrash && fault.during === 'boot') machine.diesBooting = true
+    machine.bootIn(fault.downFor)
+    return HIT
+  }
+
+  #rollBack(machine: Machine): void {
+    machine.disk.rollBack(chooseRollback(machine, this.#random))
+    this.#world.watchers.tell('rolledBack', machine)
+  }
+
+  #stop(machine: Machine, downFor: number): Effect {
+    if (!machine.stop()) return undefined
+    machine.bootAfterStop(downFor)
+    return HIT
+  }
+
+  #pause(machine: Machine, lasts: number): Effect {
+    if (!machine.pause()) return undefined
+    this.#pauses.set(machine, (this.#pauses.get(machine) ?? 0) + 1)
+    const undo = (): void => {
+      const left = (this.#pauses.get(machine) ?? 1) - 1
+      this.#pauses.set(machine, left)
+      if (left === 0) machine.resume()
+    }
+    return { lasts, undo }
+  }
+
+  #slowDown(machine: Machine, factor: number, lasts: number): Effect {
+    const set = (factors: number[]): void => {
+      this.#slow.set(machine, factors)
+      machine.slowness = Math.max(1, ...factors)
+    }
+    set([...(this.#slow.get(machine) ?? []), factor])
+    const undo = (): void => {
+      const factors = [...(this.#slow.get(machine) ?? [])]
+      factors.splice(factors.indexOf(factor), 1)
+      set(factors)
+    }
+    return { lasts, undo }
+  }
+
+  #spoil({ from, to, faults, lasts }: LinkFault): Effect {
+    const pairs = this.#pairs(this.#named(from), this.#named(to))
+    for (const [one, other] of pairs) this.#links.spoil(one, other, faults)
+    const undo = (): void => {
+      for (const [one, other] of pairs) this.#links.restore(one, other, faults)
+    }
+    return { lasts, undo }
+  }
+
+  #part({ side, direction, bridge, lasts, flaps = 0 }: PartitionFault): Effect {
+    const hears = (index: number): boolean => index === bridge
+    const inside = side.filter((index) => !hears(index))
+    const outside = this.#named('all').filter((index) => !side.includes(index) && !hears(index))
+    const pairs = [
+      ...(direction === 'in' ? [] : this.#pairs(inside, outside)),
+      ...(direction === 'out' ? [] : this.#pairs(outside, inside)),
+    ]
+    let parted = false
+    let over = false
+    const set = (apart: boolean): void => {
+      if (apart === parted || over) return
+      parted = apart
+      for (const [from, to] of pairs) {
+        if (apart) this.#links.cut(from, to)
+        else this.#links.mend(from, to)
+      }
+    }
+    set(true)
+    const stretch = lasts / (2 * flaps + 1)
+    for (let turn = 1; turn <= 2 * flaps; turn++) {
+      this.#later(stretch * turn, () => set(turn % 2 === 0))
+    }
+    const undo = (): void => {
+      set(false)
+      over = true
+    }
+    return { lasts, undo }
+  }
+
+  #spoilDisk(fault: DiskFault): Effect {
+    const machine = this.#machine(fault.node)
+    const effect = strikeDisk(machine, fault, this.#random)
+    if (effect?.damage) this.#world.watchers.tell('damaged', machine, effect.damage)
+    return effect?.undo ? { lasts: fault.lasts ?? 0, undo: effect.undo } : effect && HIT
+  }
+
+  #setClock({ clock }: Machine, { change, amount, lasts }: ClockFault): Effect {
+    switch (change) {
+      case 'skew':
+      case 'jump':
+        clock.shiftWall(amount)
+        return { lasts, undo: () => clock.shiftWall(-amount) }
+      case 'drift':
+        clock.setRate(1 + amount / 1_000_000)
+        return { lasts, undo: () => clock.setRate(1) }
+      case 'freeze':
+        clock.freezeWall()
+        return { lasts, undo: () => clock.thawWall() }
+      default:
+        return unreachable(change)
+    }
+  }
+
+  #named(which: number | 'all'): number[] {
+    return which === 'all' ? this.#machines.map(({ index }) => index) : [which]
+  }
+
+  #pairs(from: readonly number[], to: readonly number[]): [number, number][] {
+    return from.flatMap((one) =>
+      to.filter((other) => other !== one).map((other): [number, number] => [one, other]),
+    )
+  }
+
+  #later(delay: number, work: () => void): void {
+    this.#world.scheduler.add(delay, eventKinds.outside, undefined, work)
+  }
+}
+
+const keepOf = { lost: 0, kept: 'all', random: 'random', holes: 0 } as const
+
+function nameOf(fault: FaultEvent): string {
+  if (fault.kind === 'disk') return `disk ${fault.fault}`
+  return fault.kind === 'clock' ? `clock ${fault.change}` : fault.kind
+}
