@@ -22,6 +22,7 @@ function openKernel(options: { seed?: number; recorder?: Recorder } = {}) {
     chain,
     draws: () => dice.draws,
     onError: (error) => errors.push(error),
+    isOfTheDead: () => false,
     ...(recorder ? { onEvent: (event) => recorder.add(event, chain.value) } : {}),
   })
   const host = { index: 0, clock: new MachineClock(() => scheduler.now), slowness: 1 }

@@ -52,11 +52,13 @@ class Cluster implements SimCluster {
     const { seed, cluster } = plan
     const chain = new HashChain()
     const dice = new Dice(seed)
-    const scheduler = new Scheduler({
+    const scheduler: Scheduler = new Scheduler({
       seed,
       chain,
       draws: () => dice.draws,
       onError: (error, owner) => this.#thrown(error, owner),
+      isOfTheDead: (reason) =>
+        reason instanceof ShoalError && scheduler.events - this.#lastDeath < EVENTS_AFTER_DEATH,
       ...(recorder ? { onEvent: (event) => recorder.add(event, chain.value) } : {}),
     })
     const base = {
@@ -212,9 +214,6 @@ class Cluster implements SimCluster {
   }
 
   #thrown(error: unknown, owner: Owner | undefined): void {
-    const { scheduler } = this.#world
-    const justDied = scheduler.events - this.#lastDeath < EVENTS_AFTER_DEATH
-    if (owner === undefined && error instanceof ShoalError && justDied) return
     this.#fail(error)
     if (owner) this.#machine(owner.index).halt(error)
   }

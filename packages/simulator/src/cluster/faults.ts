@@ -1,4 +1,4 @@
-import { type Random, unreachable } from '@shoal/kernel'
+import { type Random, type Timer, unreachable } from '@shoal/kernel'
 import { eventKinds } from '../kernel/scheduler.ts'
 import type {
   ClockFault,
@@ -26,7 +26,7 @@ export class Faults {
   readonly #machines: readonly Machine[]
   readonly #links: Links
   readonly #random: Random
-  readonly #active = new Map<FaultEvent, () => void>()
+  readonly #active = new Map<FaultEvent, { readonly end: Timer; readonly undo: () => void }>()
   /** Of each machine: faults that keep it standing still, or slow. */
   readonly #pauses = new Map<Machine, number>()
   readonly #slow = new Map<Machine, number[]>()
@@ -39,7 +39,7 @@ export class Faults {
   }
 
   begin(fault: FaultEvent): void {
-    const { scheduler, figures, watchers, chain } = this.#world
+    const { figures, watchers, chain } = this.#world
     chain.mix(fault.at)
     // Told before it has its effects, so that those who watch know what caused them.
     watchers.tell('faultBegan', fault)
@@ -47,8 +47,8 @@ export class Faults {
     countOne(figures.faults, effect ? nameOf(fault) : `${nameOf(fault)} that hit nothing`)
     const { lasts, undo } = effect ?? {}
     if (lasts === undefined || undo === undefined) return
-    this.#active.set(fault, undo)
-    scheduler.add(lasts, eventKinds.outside, undefined, () => this.#end(fault))
+    const end = this.#later(lasts, () => this.#end(fault))
+    this.#active.set(fault, { end, undo })
   }
 
   endAll(): void {
@@ -61,10 +61,11 @@ export class Faults {
   }
 
   #end(fault: FaultEvent): void {
-    const undo = this.#active.get(fault)
-    if (!undo) return
+    const active = this.#active.get(fault)
+    if (!active) return
     this.#active.delete(fault)
-    undo()
+    active.end.cancel()
+    active.undo()
     this.#world.watchers.tell('faultEnded', fault)
   }
 
@@ -177,9 +178,8 @@ export class Faults {
       ...(direction === 'out' ? [] : this.#pairs(outside, inside)),
     ]
     let parted = false
-    let over = false
     const set = (apart: boolean): void => {
-      if (apart === parted || over) return
+      if (apart === parted) return
       parted = apart
       for (const [from, to] of pairs) {
         if (apart) this.#links.cut(from, to)
@@ -188,12 +188,12 @@ export class Faults {
     }
     set(true)
     const stretch = lasts / (2 * flaps + 1)
-    for (let turn = 1; turn <= 2 * flaps; turn++) {
-      this.#later(stretch * turn, () => set(turn % 2 === 0))
-    }
+    const turns = Array.from({ length: 2 * flaps }, (_none, turn) =>
+      this.#later(stretch * (turn + 1), () => set(turn % 2 === 1)),
+    )
     const undo = (): void => {
+      for (const turn of turns) turn.cancel()
       set(false)
-      over = true
     }
     return { lasts, undo }
   }
@@ -232,8 +232,8 @@ export class Faults {
     )
   }
 
-  #later(delay: number, work: () => void): void {
-    this.#world.scheduler.add(delay, eventKinds.outside, undefined, work)
+  #later(delay: number, work: () => void): Timer {
+    return this.#world.scheduler.add(delay, eventKinds.outside, undefined, work)
   }
 }
 

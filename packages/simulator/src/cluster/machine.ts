@@ -1,5 +1,5 @@
 import type { BucketRegistry, Coordinator } from '@shoal/coordinator'
-import { limits, millis, type NodeId, type Random, ShoalError } from '@shoal/kernel'
+import { limits, millis, type NodeId, type Random, ShoalError, type Timer } from '@shoal/kernel'
 import { type Engine, openEngine, startEngine, stopEngine } from '@shoal/node/engine'
 import type { Replica } from '@shoal/replica'
 import { createRing, type Ring } from '@shoal/ring'
@@ -55,7 +55,7 @@ export class Machine implements SimNode {
   readonly #world: World
   readonly #random: Random
   #engine: Engine | undefined
-  #restartAt = 0
+  #restart: { readonly at: number; readonly timer: Timer } | undefined
   #bootAfterStop: number | undefined
   #damagedStarts = 0
 
@@ -92,6 +92,8 @@ export class Machine implements SimNode {
 
   boot(): void {
     if (this.state !== 'down') return
+    this.#restart?.timer.cancel()
+    this.#restart = undefined
     const { scheduler, dice, injections, figures } = this.#world
     this.life++
     this.state = 'booting'
@@ -113,10 +115,10 @@ export class Machine implements SimNode {
   bootIn(delay: number): void {
     const { scheduler } = this.#world
     const at = scheduler.now + delay
-    this.#restartAt = Math.max(this.#restartAt, at)
-    scheduler.add(delay, eventKinds.outside, undefined, () => {
-      if (scheduler.now >= this.#restartAt) this.boot()
-    })
+    if (this.#restart && this.#restart.at >= at) return
+    this.#restart?.timer.cancel()
+    const timer = scheduler.add(delay, eventKinds.outside, undefined, () => this.boot())
+    this.#restart = { at, timer }
   }
 
   /** As `bootIn`, counted from when the stop that is under way has ended. */

@@ -26,6 +26,8 @@ export interface SchedulerParts {
   readonly chain: HashChain
   /** Something was thrown that nobody caught. The run ends with it. */
   readonly onError: (error: unknown, owner: Owner | undefined) => void
+  /** Whether a promise that nobody caught may be one of the dead, which concerns nobody. */
+  readonly isOfTheDead: (reason: unknown) => boolean
   /** Draws so far: goes into the hash. */
   readonly draws: () => number
   readonly onEvent?: ((described: EventRecord) => void) | undefined
@@ -138,7 +140,9 @@ export class Scheduler {
     this.#until = until
     this.#stopWhen = stopWhen
     this.#failed = false
-    const onRejection = (reason: unknown): void => this.fail(reason, undefined)
+    const onRejection = (reason: unknown): void => {
+      if (!this.#parts.isOfTheDead(reason)) this.fail(reason, undefined)
+    }
     return new Promise<void>((resolve) => {
       this.#leave = resolve
       process.on('unhandledRejection', onRejection)
