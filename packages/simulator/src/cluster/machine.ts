@@ -12,7 +12,7 @@ import {
 import { MachineClock } from '../kernel/machine-clock.ts'
 import { eventKinds } from '../kernel/scheduler.ts'
 import { SimProcess } from '../kernel/sim-process.ts'
-import type { Call } from './calls.ts'
+import type { Call } from './call.ts'
 import type { SimNode, SimNodeState } from './sim-node.ts'
 import { countOne, type World } from './world.ts'
 

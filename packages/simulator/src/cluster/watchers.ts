@@ -1,6 +1,6 @@
 import type { Observer } from '../check/observer.ts'
 
-/** Everyone who is told. What goes wrong with one of them is not the fault of the node it is told of. */
+/** Everyone who is told. What goes wrong with one of them is no fault of the node it is told of. */
 export class Watchers {
   readonly #list: Observer[] = []
   readonly #onError: (error: unknown) => void
