@@ -106,7 +106,7 @@ class Cluster implements SimCluster {
 
   get figures(): SimFigures {
     const { figures, scheduler, injections } = this.#world
-    return { ...figures, events: scheduler.events, injected: injections.fired }
+    return { ...figures, events: scheduler.events, injected: injections.counts }
   }
 
   now(): number {

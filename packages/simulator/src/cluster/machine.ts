@@ -103,7 +103,7 @@ export class Machine implements SimNode {
       dice,
       host: this,
       name: `node ${this.index} life ${this.life}`,
-      inject: (label, random) => injections.fires(label, random),
+      seams: injections,
       onHalt: (reason) => this.halt(reason),
     })
     this.process = process

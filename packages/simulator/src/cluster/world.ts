@@ -1,9 +1,8 @@
-import type { Random } from '@shoal/kernel'
 import type { RingRecord } from '@shoal/ring'
 import type { MemoryNetwork } from '@shoal/transport'
 import type { HashChain } from '../kernel/hash-chain.ts'
 import type { Scheduler } from '../kernel/scheduler.ts'
-import type { Dice } from '../kernel/sim-process.ts'
+import type { Dice, Seams } from '../kernel/sim-process.ts'
 import type { ClusterPlan } from '../plan/plan.ts'
 import type { Watchers } from './watchers.ts'
 
@@ -31,21 +30,21 @@ export interface MutableFigures {
 }
 
 /** The seams of the code at which this run takes the rarer way, and how often it did. */
-export class Injections {
+export class Injections implements Seams {
   isOn = false
-  readonly fired = new Map<string, number>()
-  readonly #probabilities: Readonly<Record<string, number>>
+  readonly counts = new Map<string, number>()
+  readonly #probabilities: ReadonlyMap<string, number>
 
   constructor(probabilities: Readonly<Record<string, number>>) {
-    this.#probabilities = probabilities
+    this.#probabilities = new Map(Object.entries(probabilities))
   }
 
-  fires(label: string, random: (label: string) => Random): boolean {
-    const probability = this.#probabilities[label]
-    if (probability === undefined || !this.isOn) return false
-    if (random(`inject ${label}`).below(1_000_000) >= probability * 1_000_000) return false
-    countOne(this.fired, label)
-    return true
+  probability(label: string): number {
+    return this.isOn ? (this.#probabilities.get(label) ?? 0) : 0
+  }
+
+  fired(label: string): void {
+    countOne(this.counts, label)
   }
 }
 

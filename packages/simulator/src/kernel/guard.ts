@@ -4,8 +4,6 @@ import timers from 'node:timers'
 import timersPromises from 'node:timers/promises'
 import { InvariantViolation } from '@shoal/kernel'
 
-type Holder = Record<string, unknown>
-
 interface Forbidden {
   readonly holder: object
   readonly of: string
@@ -34,53 +32,41 @@ const FORBIDDEN: readonly Forbidden[] = [
   },
 ]
 
-interface Replaced {
-  readonly holder: object
-  readonly name: string
-  /** Undefined: it was inherited. */
-  readonly was: PropertyDescriptor | undefined
-}
-
 /**
  * While it is active, whoever asks the real world for time, chance or work throws: a simulation
  * that does so cannot be replayed. What throws is a bug of ours, even where somebody catches it.
+ *
+ * Its places are taken once and kept: taking them makes Node look through all of its own modules,
+ * which costs more than a second of virtual time. While nothing is guarded everything passes.
  */
-export class GlobalsGuard {
-  /** Off while the real event loop has its turn. */
-  isActive = false
-  readonly #onTrip: (error: InvariantViolation) => void
-  #replaced: Replaced[] = []
+class GlobalsGuard {
+  #onTrip: ((error: InvariantViolation) => void) | undefined
+  #isSet = false
 
-  constructor(onTrip: (error: InvariantViolation) => void) {
+  /** From now on; `onTrip` is told. */
+  activate(onTrip: (error: InvariantViolation) => void): void {
+    if (!this.#isSet) this.#set()
     this.#onTrip = onTrip
   }
 
-  /** Takes its places. Not active yet. */
-  set(): void {
+  /** The real world may come in again. */
+  deactivate(): void {
+    this.#onTrip = undefined
+  }
+
+  #set(): void {
+    this.#isSet = true
     for (const { holder, of, names } of FORBIDDEN) {
       for (const name of names) this.#replace(holder, name, `${of}.${name}`)
     }
     syncBuiltinESMExports()
   }
 
-  /** Everything is as it was. */
-  lift(): void {
-    this.isActive = false
-    for (const { holder, name, was } of this.#replaced) {
-      if (was) Object.defineProperty(holder, name, was)
-      else delete (holder as Holder)[name]
-    }
-    this.#replaced = []
-    syncBuiltinESMExports()
-  }
-
   #replace(holder: object, name: string, full: string): void {
-    const real = (holder as Holder)[name]
+    const real = (holder as Record<string, unknown>)[name]
     if (typeof real !== 'function') return
-    const was = Object.getOwnPropertyDescriptor(holder, name)
     const value = name === 'Date' ? this.#guardDate() : this.#guardFunction(real, full)
     Object.defineProperty(holder, name, { value, configurable: true, writable: true })
-    this.#replaced.push({ holder, name, was })
   }
 
   #guardFunction(real: object, full: string): unknown {
@@ -113,9 +99,12 @@ export class GlobalsGuard {
   }
 
   #check(name: string): void {
-    if (!this.isActive) return
+    if (!this.#onTrip) return
     const error = new InvariantViolation(`a simulation has no ${name}: use the Env`)
     this.#onTrip(error)
     throw error
   }
 }
+
+/** There is one world to guard. */
+export const guard = new GlobalsGuard()

@@ -1,6 +1,6 @@
 import { InvariantViolation, invariant } from '@shoal/kernel'
 import { EventQueue, type SimEvent } from './event-queue.ts'
-import { GlobalsGuard } from './guard.ts'
+import { guard } from './guard.ts'
 import type { HashChain } from './hash-chain.ts'
 import { roundUp } from './machine-clock.ts'
 
@@ -66,7 +66,6 @@ const settled = Promise.resolve()
 export class Scheduler {
   readonly #parts: SchedulerParts
   readonly #queue: EventQueue<Owner | undefined>
-  readonly #guard: GlobalsGuard
   #now = 0
   #events = 0
   #failed = false
@@ -80,7 +79,6 @@ export class Scheduler {
   constructor(parts: SchedulerParts) {
     this.#parts = parts
     this.#queue = new EventQueue(parts.seed)
-    this.#guard = new GlobalsGuard((error) => this.fail(error, undefined))
   }
 
   get now(): number {
@@ -146,12 +144,8 @@ export class Scheduler {
     return new Promise<void>((resolve) => {
       this.#leave = resolve
       process.on('unhandledRejection', onRejection)
-      this.#guard.set()
       this.#hop()
-    }).finally(() => {
-      this.#guard.lift()
-      process.off('unhandledRejection', onRejection)
-    })
+    }).finally(() => process.off('unhandledRejection', onRejection))
   }
 
   readonly #step = (): void => {
@@ -172,20 +166,22 @@ export class Scheduler {
     void settled.then(this.#tick)
   }
 
+  readonly #onTrip = (error: InvariantViolation): void => this.fail(error, undefined)
+
   readonly #tick = (): void => nextTick(this.#step)
 
   #hop(): void {
     this.#sinceHop = 0
-    this.#guard.isActive = false
+    guard.deactivate()
     hop(() => {
-      this.#guard.isActive = true
+      guard.activate(this.#onTrip)
       this.#step()
     })
   }
 
   #stop(): void {
     const leave = this.#leave
-    this.#guard.isActive = false
+    guard.deactivate()
     // The last promises that nobody caught are heard of before.
     hop(() => {
       this.#leave = undefined

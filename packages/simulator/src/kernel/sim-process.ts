@@ -23,8 +23,16 @@ export interface ProcessParts {
   /** Begins the labels of its streams of chance: no two processes share one. */
   readonly name: string
   readonly dice: Dice
-  readonly inject: (label: string, random: (label: string) => Random) => boolean
+  readonly seams: Seams
   readonly onHalt: (reason: Error) => void
+}
+
+/** At which seams of the code the rarer way is taken. */
+export interface Seams {
+  /** 0 for never. */
+  probability(label: string): number
+  /** It was taken. */
+  fired(label: string): void
 }
 
 /** Where chance comes from, counted. */
@@ -71,6 +79,7 @@ export class SimProcess implements Env, Owner {
   /** What the machine's clock said when the process began. */
   readonly #began: number
   readonly #streams = new Map<string, Random>()
+  readonly #seamStreams = new Map<string, Random>()
   readonly #turnRandom: Random
   #held: SimEvent<Owner>[] = []
   #turn: (() => void)[] = []
@@ -116,7 +125,17 @@ export class SimProcess implements Env, Owner {
   }
 
   inject(label: string): boolean {
-    return this.#parts.inject(label, (name) => this.random(name))
+    const { seams, dice, name } = this.#parts
+    const probability = seams.probability(label)
+    if (probability === 0) return false
+    let stream = this.#seamStreams.get(label)
+    if (!stream) {
+      stream = dice.stream(`${name}:inject ${label}`)
+      this.#seamStreams.set(label, stream)
+    }
+    if (stream.below(1_000_000) >= probability * 1_000_000) return false
+    seams.fired(label)
+    return true
   }
 
   halt(reason: Error): void {

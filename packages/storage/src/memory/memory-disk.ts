@@ -37,8 +37,8 @@ export interface MemoryDisk {
   /** Reads and scans that meet the key reject, until it is written again. */
   failRead(column: Column, key: Uint8Array, code?: ErrorCode): void
   /**
-   * Reads of the key give what it held before its last write that is remembered, until it is written
-   * again. False when no earlier value is remembered.
+   * Reads of the key give what it held before its last write that is remembered, until it is
+   * written again. False when no earlier value is remembered.
    */
   staleRead(column: Column, key: Uint8Array): boolean
   /** No read is stale any more. */

@@ -1,4 +1,12 @@
-import { type Env, invariant, limits, type Millis, millis, ShoalError } from '@shoal/kernel'
+import {
+  type Env,
+  invariant,
+  limits,
+  type Millis,
+  millis,
+  type Random,
+  ShoalError,
+} from '@shoal/kernel'
 import type { Batch, Column, ScanOptions, ScanPage, Store, StorePressure } from '../store.ts'
 import { MemoryDiskState, placeOf } from './disk-state.ts'
 import { keyBytes, keyText, MemoryBatch } from './memory-batch.ts'
@@ -48,6 +56,7 @@ class MemoryStoreOnDisk implements MemoryStore {
   readonly #env: Env
   readonly #disk: MemoryDiskState
   readonly #life: number
+  readonly #random: Random
   readonly #readLatency: Millis
   readonly #syncLatency: Millis
   #written = 0
@@ -62,6 +71,7 @@ class MemoryStoreOnDisk implements MemoryStore {
     this.#env = env
     this.#disk = disk
     this.#life = disk.life
+    this.#random = env.random('store')
     this.#readLatency = options.readLatency ?? millis(0)
     this.#syncLatency = options.syncLatency ?? millis(0)
   }
@@ -174,7 +184,7 @@ class MemoryStoreOnDisk implements MemoryStore {
   /** What is read is the state of one moment, somewhere between the call and the answer. */
   #read<T>(look: () => T): Promise<T> {
     if (this.#readLatency === 0) return Promise.resolve(look())
-    const early = this.#env.random('store').below(2) === 0 ? attempt(look) : undefined
+    const early = this.#random.below(2) === 0 ? attempt(look) : undefined
     return new Promise((resolve, reject) => {
       this.#later(this.#readLatency, () => {
         const { result, error } = early ?? attempt(look)
@@ -221,7 +231,7 @@ class MemoryStoreOnDisk implements MemoryStore {
   /** Runs `work` after about `delay`, unless the power is cut before. */
   #later(delay: Millis, work: () => void): void {
     if (delay === 0) return work()
-    const jitter = this.#env.random('store').below(1_000) / 1_000
+    const jitter = this.#random.below(1_000) / 1_000
     this.#env.clock.after(millis(delay * this.#disk.slowness * (0.5 + jitter)), () => {
       if (this.#disk.life === this.#life) work()
     })
