@@ -50,6 +50,8 @@ export type EventKind = (typeof eventKinds)[keyof typeof eventKinds]
 const HANDLING = 0.05
 /** Now and then the real event loop gets its turn: signals, and promises nobody caught. */
 const EVENTS_PER_HOP = 4_096
+/** Of a stack: enough to see where a rule broke. */
+const FRAMES = 4
 
 // Taken before the guard puts its own in their places.
 const { nextTick } = process
@@ -138,6 +140,9 @@ export class Scheduler {
     this.#until = until
     this.#stopWhen = stopWhen
     this.#failed = false
+    // Expected errors are made by the thousand, and looking at the stack is most of their cost.
+    const frames = Error.stackTraceLimit
+    Error.stackTraceLimit = FRAMES
     const onRejection = (reason: unknown): void => {
       if (!this.#parts.isOfTheDead(reason)) this.fail(reason, undefined)
     }
@@ -145,7 +150,10 @@ export class Scheduler {
       this.#leave = resolve
       process.on('unhandledRejection', onRejection)
       this.#hop()
-    }).finally(() => process.off('unhandledRejection', onRejection))
+    }).finally(() => {
+      Error.stackTraceLimit = frames
+      process.off('unhandledRejection', onRejection)
+    })
   }
 
   readonly #step = (): void => {
