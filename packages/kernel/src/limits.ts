@@ -169,6 +169,18 @@ export const limits = {
   /** How long a running node has to show that it lives when another claims its id. */
   peerContest: millis(1_500),
 
+  // Who is alive.
+  /** News of members in one message. */
+  gossipUpdatesMax: 64,
+  /** Of one suspicion that travel with it: who found the member silent, each by itself. */
+  suspicionWitnessesMax: 4,
+  /** Probes under way at a time; further ones wait for their turn. */
+  probesInFlightMax: 8,
+  /** Probes made for others at a time. Who asks for a further one is told that nothing was heard. */
+  probesRelayedMax: 256,
+  /** Questions of membership on the way. News beyond them waits for the next round. */
+  membershipQuestionsMax: 1_024,
+
   // One coordinator.
   /** Requests of clients under way. Further ones are refused. */
   operationsInFlightMax: 16_384,
@@ -184,6 +196,40 @@ export const limits = {
   bucketsMax: 10_000,
   /** How often the properties of buckets are read again. */
   bucketRefresh: seconds(2),
+
+  // Making copies equal.
+  /** The longest time between two exchanges of one pair of replicas (E3). */
+  exchangeInterval: minutes(8),
+  /** Exchanges that one node has begun and not ended, at most one with each peer. */
+  exchangesInFlightMax: 4,
+  /** Keys on one page of an exchange. */
+  exchangeKeysMax: 4_096,
+  /** Rows that one exchange moves at a time. */
+  exchangeRowsInFlightMax: 32,
+  /** Of rows that one exchange moves at a time, going by the largest it has met. */
+  exchangeRowBytesInFlightMax: mebibytes(8),
+  /** Lists of keys, proofs and the like that one node makes for others at a time. */
+  exchangeListingsMax: 16,
+  /** How long an answer to a question of an exchange is waited for. */
+  exchangeTimeout: seconds(30),
+  /** The longest wait before an exchange that failed is tried again. */
+  exchangeRetryMax: minutes(2),
+  /** Partitions whose trees are kept in memory, 9 KiB each. */
+  forestsKept: 1_024,
+  /** How often every row is read and checked, unless configured otherwise (E4). */
+  scrubInterval: minutes(7 * 24 * 60),
+  /** Segments whose digest is in doubt and waits to be checked. Further ones wait for the scrub. */
+  doubtfulSegmentsMax: 4_096,
+  /** Damaged keys remembered until a copy of a peer has replaced them. */
+  damagedKeysMax: 10_000,
+  /** Repairs asked for by people that are remembered; the oldest ended one is forgotten first. */
+  repairJobsMax: 64,
+  /** A second, for all background work together, however busy the node is. */
+  backgroundBytesMin: kibibytes(256),
+  /** A second, for all background work together, when the node is idle. */
+  backgroundBytesMax: mebibytes(64),
+  /** How often the background budget looks at the foreground. */
+  backgroundSample: seconds(1),
 
   // HTTP.
   /** Open at a time. */

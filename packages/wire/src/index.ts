@@ -43,6 +43,21 @@ export {
   resolveSiblings,
 } from './headers.ts'
 export {
+  decodeExchange,
+  decodeExchangeAnswer,
+  decodeSegmentKeys,
+  decodeSegmentKeysAnswer,
+  type ExchangeAnswer,
+  type ExchangeMessage,
+  encodeExchange,
+  encodeExchangeAnswer,
+  encodeSegmentKeys,
+  encodeSegmentKeysAnswer,
+  type SegmentKey,
+  type SegmentKeysAnswer,
+  type SegmentKeysMessage,
+} from './messages/exchange.ts'
+export {
   decodeForwardedAnswer,
   encodeForwardedAnswer,
   type ForwardedAnswer,
@@ -52,7 +67,42 @@ export {
   encodeForwardedWrite,
   type ForwardedWrite,
 } from './messages/forwarded-write.ts'
+export {
+  decodeGossip,
+  decodeGossipSync,
+  decodeRingFetch,
+  encodeGossip,
+  encodeGossipSync,
+  encodeRingFetch,
+  type GossipMessage,
+  type GossipSyncMessage,
+  type RingFetchMessage,
+} from './messages/gossip.ts'
 export { answerKinds, questionKinds } from './messages/kinds.ts'
+export {
+  decodePing,
+  decodePingRequest,
+  decodePong,
+  encodePing,
+  encodePingRequest,
+  encodePong,
+  type MemberState,
+  type MembershipHeader,
+  type MemberUpdate,
+  memberStates,
+  type PingMessage,
+  type PingRequestMessage,
+  type PongMessage,
+  type RingStamp,
+} from './messages/membership.ts'
+export {
+  decodeProof,
+  decodeProofAnswer,
+  encodeProof,
+  encodeProofAnswer,
+  type ProofAnswer,
+  type ProofStep,
+} from './messages/proof.ts'
 export {
   decodeList,
   decodeListed,

@@ -10,14 +10,19 @@ import {
 } from '@shoal/kernel'
 import fc from 'fast-check'
 import {
+  type ExchangeAnswer,
+  type ExchangeMessage,
   type ForwardedAnswer,
   type ForwardedWrite,
   type ListedMessage,
   type ListMessage,
   type MergeMessage,
   mergeFlags,
+  type ProofAnswer,
   type ReadMessage,
   readFlags,
+  type SegmentKeysAnswer,
+  type SegmentKeysMessage,
   type StatusMessage,
   type TraceMessage,
 } from '../src/index.ts'
@@ -106,6 +111,65 @@ export const traces: fc.Arbitrary<TraceMessage> = record({
     maxLength: 4,
   }),
   replicas: reports,
+})
+
+const u16 = fc.nat(0xffff)
+const segments = fc
+  .uniqueArray(fc.nat(limits.digestSegments - 1), { maxLength: 40 })
+  .map((given) => given.sort((one, other) => one - other))
+const groups = fc.integer({ min: 1, max: 0xffff_ffff })
+const bitsOf = (bits: number): number =>
+  Array.from({ length: 32 }, (_none, bit) => (bits >>> bit) & 1).filter(Boolean).length
+
+export const exchanges: fc.Arbitrary<ExchangeMessage> = fc.oneof(
+  record({ level: fc.constant('root' as const), partition: u16, root: bytes(1, 64) }),
+  record({ level: fc.constant('leaves' as const), partition: u16, groups }),
+)
+
+export const exchangeAnswers: fc.Arbitrary<ExchangeAnswer> = fc.oneof(
+  fc.constant({ level: 'same' as const }),
+  fc.integer({ min: 1, max: 64 }).chain((length) =>
+    record({
+      level: fc.constant('children' as const),
+      children: fc.array(bytes(length, length), { minLength: 32, maxLength: 32 }),
+    }),
+  ),
+  fc.oneof(fc.constantFrom(1, 0x8000_0000, 0x8001), groups).chain((asked) =>
+    record({
+      level: fc.constant('leaves' as const),
+      groups: fc.constant(asked),
+      digests: fc.array(bytes(256, 256), { minLength: bitsOf(asked), maxLength: bitsOf(asked) }),
+    }),
+  ),
+)
+
+export const segmentKeys: fc.Arbitrary<SegmentKeysMessage> = record({
+  partition: u16,
+  segments,
+  after: bytes(),
+})
+
+const entries = fc.array(
+  record({ rowKey: bytes(1, 80), digest: bytes(8, 8), damaged: fc.boolean() }),
+  { maxLength: 5 },
+)
+
+export const segmentKeysAnswers: fc.Arbitrary<SegmentKeysAnswer> = record({
+  entries,
+  finished: fc.boolean(),
+  unreadable: segments,
+}).filter((answer) => answer.finished || answer.entries.length > 0)
+
+export const rowKeys: fc.Arbitrary<Buffer> = bytes(1)
+
+const path = fc.array(record({ left: fc.boolean(), hash: bytes(0, 64) }), { maxLength: 6 })
+
+export const proofAnswers: fc.Arbitrary<ProofAnswer> = record({
+  digest: fc.option(bytes(8, 8), { nil: undefined }),
+  others: record({ rows: u32, digest: bytes(8, 8) }),
+  inGroup: path,
+  inPartition: path,
+  root: bytes(0, 64),
 })
 
 const tags = fc.array(text, { maxLength: 3 })

@@ -3,19 +3,28 @@ import t from 'tap'
 import {
   answerKinds,
   consistencyLevels,
+  encodeExchange,
+  encodeExchangeAnswer,
   encodeForwardedAnswer,
   encodeForwardedWrite,
   encodeList,
   encodeListed,
+  encodeProof,
+  encodeProofAnswer,
   encodeRead,
   encodeRefusal,
+  encodeSegmentKeys,
+  encodeSegmentKeysAnswer,
   encodeStatus,
   encodeTrace,
   mergeFlags,
   questionKinds,
   readFlags,
 } from '../src/index.ts'
+import { membershipGoldens } from './membership-goldens.ts'
 import { encodeMerge } from './messages.ts'
+
+const manyRoots = Array.from({ length: 32 }, (_none, index) => Buffer.of(index, 7))
 
 /**
  * WM5: one message of each kind, byte for byte. Who breaks one of these breaks a cluster in which
@@ -184,7 +193,57 @@ const goldens: Readonly<Record<string, readonly [Buffer, string]>> = {
       00000001 00000002 'n2' 00 00000001 's' 4000000000000000
     `,
   ],
+  'root of an exchange': [
+    encodeExchange({ level: 'root', partition: 258, root: Buffer.from('hash') }),
+    `0102 00 04 'hash'`,
+  ],
+  'question for leaves': [
+    encodeExchange({ level: 'leaves', partition: 3, groups: 0x8000_0001 }),
+    `0003 01 80000001`,
+  ],
+  'same root': [encodeExchangeAnswer({ level: 'same' }), '00'],
+  'answer of 32 roots': [
+    encodeExchangeAnswer({
+      level: 'children',
+      children: manyRoots,
+    }),
+    `01 02 ${manyRoots.map((root) => root.toString('hex')).join(' ')}`,
+  ],
+  'answer of leaves': [
+    encodeExchangeAnswer({ level: 'leaves', groups: 4, digests: [Buffer.alloc(256, 9)] }),
+    `02 00000004 ${'09'.repeat(256)}`,
+  ],
+  'question for keys': [
+    encodeSegmentKeys({ partition: 1, segments: [2, 1_023], after: Buffer.from('key') }),
+    `0001 00000002 0002 03ff 00000003 'key'`,
+  ],
+  'list of keys': [
+    encodeSegmentKeysAnswer({
+      entries: [
+        { rowKey: Buffer.from('key'), digest: Buffer.from('87654321'), damaged: false },
+        { rowKey: Buffer.from('kez'), digest: Buffer.alloc(8), damaged: true },
+      ],
+      finished: false,
+      unreadable: [5],
+    }),
+    `00 00000001 0005 00000002 00 0003 'key' '87654321' 01 0003 'kez' 0000000000000000`,
+  ],
+  'question for a proof': [encodeProof(Buffer.from('key')), `'key'`],
+  proof: [
+    encodeProofAnswer({
+      digest: Buffer.from('87654321'),
+      others: { rows: 2, digest: Buffer.from('12345678') },
+      inGroup: [{ left: true, hash: Buffer.from('h') }],
+      inPartition: [{ left: false, hash: Buffer.from('ij') }],
+      root: Buffer.from('root'),
+    }),
+    `
+      01 '87654321' 00000002 '12345678'
+      00000001 01 00000001 'h' 00000001 00 00000002 'ij' 00000004 'root'
+    `,
+  ],
   refusal: [encodeRefusal('SHOAL_NOT_REPLICA'), `'SHOAL_NOT_REPLICA'`],
+  ...membershipGoldens,
 }
 
 const toHex = (golden: string): string =>
@@ -199,8 +258,11 @@ for (const [name, [bytes, golden]] of Object.entries(goldens)) {
 }
 
 t.test('WM5: numbers on the wire are for ever', async (t) => {
-  t.same(questionKinds, { merge: 1, read: 2, write: 3, list: 4, status: 5, trace: 6 })
-  t.same(answerKinds, {
+  t.match(questionKinds, { merge: 1, read: 2, write: 3, list: 4, status: 5, trace: 6 })
+  t.match(questionKinds, { ping: 7, pingRequest: 8, gossipSync: 9, ringFetch: 10 })
+  t.match(questionKinds, { exchange: 11, segmentKeys: 12, proof: 13 })
+  t.match(answerKinds, { exchange: 16, segmentKeys: 17, proof: 18 })
+  t.match(answerKinds, {
     mergedDurable: 1,
     mergedWritten: 2,
     row: 3,
@@ -212,7 +274,13 @@ t.test('WM5: numbers on the wire are for ever', async (t) => {
     status: 9,
     trace: 10,
     refused: 11,
+    pong: 12,
+    gossip: 13,
+    ring: 14,
   })
+  for (const kinds of [questionKinds, answerKinds]) {
+    t.equal(new Set(Object.values(kinds)).size, Object.keys(kinds).length, 'each means one thing')
+  }
   t.same(mergeFlags, { acknowledgeWritten: 1, heal: 2, writtenOnly: 4 })
   t.same(readFlags, { digest: 1, durable: 2, versionOnly: 4 })
   t.same(consistencyLevels, ['one', 'quorum', 'all'], 'levels travel as their index')

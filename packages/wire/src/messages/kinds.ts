@@ -15,6 +15,20 @@ export const questionKinds = {
   status: 5,
   /** Do you have this trace? */
   trace: 6,
+  /** Are you alive? Answered before anything else. */
+  ping: 7,
+  /** Ask another member whether it is alive: I do not hear it. */
+  pingRequest: 8,
+  /** News of members, or: do you know what I know? */
+  gossipSync: 9,
+  /** What is your ring? Asked of one that has a newer one. */
+  ringFetch: 10,
+  /** Where do our copies of a partition differ (E2)? */
+  exchange: 11,
+  /** Which keys do you hold in these segments, in which version? */
+  segmentKeys: 12,
+  /** Is this key in your tree? */
+  proof: 13,
 } as const
 
 export const answerKinds = {
@@ -35,4 +49,12 @@ export const answerKinds = {
   trace: 10,
   /** Not done, and why: an error code. */
   refused: 11,
+  /** I live; and whether the member lives of which I was asked. */
+  pong: 12,
+  gossip: 13,
+  /** The ring record. */
+  ring: 14,
+  exchange: 16,
+  segmentKeys: 17,
+  proof: 18,
 } as const
