@@ -28,7 +28,7 @@ export async function runManySeeds(settings: Settings, say: Say): Promise<boolea
     if (done.secondHash === undefined || done.secondHash === done.result.hash) return
     differing++
     say(`NOT DETERMINISTIC: seed ${job.seed} ended with ${done.result.hash} and ${done.secondHash}`)
-    say(`  find the first difference: npm run simulate -- --seed ${job.seed} --replay --verify 1`)
+    say(`  ${done.difference}`)
   }
   const progress = setInterval(() => say(`  ${summary.progress(elapsed())}`), PROGRESS_EVERY_MS)
   await runJobs(settings.jobs, jobsOf(settings, elapsed), tell)

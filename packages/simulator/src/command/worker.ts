@@ -6,6 +6,7 @@
 import { generatePlan } from '../plan/generate.ts'
 import type { SimulationResult } from '../result.ts'
 import { simulate } from '../run.ts'
+import { describeDifference } from './compare.ts'
 
 export interface Job {
   readonly seed: number
@@ -21,6 +22,8 @@ export interface JobResult {
   readonly cpuMillis: number
   /** Of the second run, where there was one. */
   readonly secondHash?: string
+  /** Where the two runs part, when they do. */
+  readonly difference?: string
 }
 
 async function run({ seed, duration, rate, twice }: Job): Promise<JobResult> {
@@ -31,7 +34,8 @@ async function run({ seed, duration, rate, twice }: Job): Promise<JobResult> {
   const cpuMillis = (user + system) / 1_000
   if (!twice) return { result, cpuMillis }
   const { hash } = await simulate(plan)
-  return { result, cpuMillis, secondHash: hash }
+  if (hash === result.hash) return { result, cpuMillis, secondHash: hash }
+  return { result, cpuMillis, secondHash: hash, difference: await describeDifference(plan) }
 }
 
 process.on('message', (job: Job) => {
