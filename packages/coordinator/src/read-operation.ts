@@ -67,7 +67,8 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   /** Candidates whose copy failed its checksum. */
   #damaged = 0
   #digest: Buffer | undefined
-  #digestOf: Buffer | undefined
+  /** The own row, whose digest the peers were asked with. */
+  #digestOf: KnownRow | undefined
   #waitingForOwn: number[] | undefined
   #replied = false
   #repaired = 0
@@ -99,7 +100,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     const { self, progress, consistency } = this.#plan
     const own = row && knownRow(row)
     if (own) {
-      this.#digestOf = own.version
+      this.#digestOf = own
       this.#digest = this.#desk.replica.digestOf(own.version, this.#plan.rowKey)
     }
     this.#releaseWaiting()
@@ -120,7 +121,8 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
       case answerKinds.same:
         progress.note(tag, 'same')
         invariant(this.#digestOf !== undefined, 'a replica says `same` only to a digest')
-        return this.#gatheredVersion(tag, this.#digestOf)
+        // In a strict read the own copy may still wait for its sync: this one holds the same.
+        return this.#gathered(tag, this.#digestOf)
       case answerKinds.absent:
         progress.note(tag, 'absent')
         return this.#gathered(tag, undefined)
@@ -170,7 +172,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
 
   #gathered(candidate: number, known: KnownRow | undefined): void {
     try {
-      if (known) {
+      if (known && known !== this.#merged) {
         this.#merged = this.#merged ? mergeKnownRows(this.#merged, known, this.#token) : known
       }
     } catch (error) {
@@ -179,11 +181,6 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
       return this.failed(candidate, error.code)
     }
     this.#versions[candidate] = known ? known.version : null
-    this.#answeredBy(candidate)
-  }
-
-  #gatheredVersion(candidate: number, version: Buffer): void {
-    this.#versions[candidate] = version
     this.#answeredBy(candidate)
   }
 

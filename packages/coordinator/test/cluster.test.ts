@@ -381,3 +381,20 @@ t.test('what arrives while a strict read confirms is not shown unconfirmed (K9, 
   t.same(bodies(await cluster.get('n1', 'k', { consistency })), ['only n1'])
   t.equal(cluster.node('n1').coordinator.desk.speeds.hedges, 1, 'the hedge was on its way')
 })
+
+t.test(
+  'a strict read answered by its peers while the own copy syncs shows it (Q4, Q5)',
+  async (t) => {
+    const cluster = await TestCluster.start(3)
+    succeeded(await cluster.put('n1', 'k', 'v', { level: 'all' }))
+    for (let read = 0; read < 60; read++) succeeded(await cluster.get('n1', 'k'))
+    // The row is read at once; that it is on disk is known only after the peers have answered.
+    const { replica } = cluster.node('n1')
+    const later: (() => void)[] = []
+    replica.whenDurable = (done) => void later.push(done)
+    const consistency = { level: 'quorum', strict: true } as const
+    t.same(bodies(await cluster.get('n1', 'k', { consistency })), ['v'])
+    t.equal(cluster.node('n1').coordinator.desk.speeds.hedges, 1, 'a hedge stood in for it')
+    for (const done of later) done()
+  },
+)
