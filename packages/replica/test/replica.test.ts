@@ -1,4 +1,4 @@
-import { liveCount, visibleCount } from '@shoal/causality'
+import { clockEntries, compareClocks, emptyClock, liveCount, visibleCount } from '@shoal/causality'
 import { createTestEnv, type ErrorCode, type Partition, type TestEnv } from '@shoal/kernel'
 import { hash64, makeRowKey, partitionOfRowKey, segmentOfRowKey } from '@shoal/ring'
 import {
@@ -324,6 +324,23 @@ t.test('a repeated request keeps its dot, and another body under it is refused (
   const later = await reopen(node)
   const afterRestart = await put(later, 'k', 'v', { request })
   t.equal(afterRestart.written?.counter, first.written?.counter, 'the live value carries it too')
+})
+
+t.test('a repeated request answers what its first try had seen, or less (P8, V5)', async (t) => {
+  const node = await open()
+  const request = Buffer.from('8 bytes!')
+  await put(node, 'k', 'u')
+  const first = await put(node, 'k', 'v', { request })
+  const again = await put(node, 'k', 'v', { request })
+  t.same(again.written?.context, first.written?.context, 'the value it replaced included')
+  await put(node, 'k', 'w', { blind: 'sibling' })
+  const later = await put(node, 'k', 'v', { request })
+  t.equal(clockEntries(later.written?.context ?? emptyClock).length, 1)
+  t.equal(
+    compareClocks(later.written?.context ?? emptyClock, 0, first.written?.context ?? emptyClock, 0),
+    'before',
+    'a value that stands beside it was not seen by it',
+  )
 })
 
 t.test(

@@ -250,12 +250,29 @@ function repeat(slot: Slot, operation: PutOperation, known: Remembered): Written
   return {
     version: slot.version,
     message: buildMessage(slot, slot.version, blocks),
-    context: addDot(operation.context ?? emptyClock, known.actor, known.counter),
+    context: repeatedContext(slot.version, operation, known),
     actor: known.actor,
     counter: known.counter,
     dropped: 0,
     repeated: true,
   }
+}
+
+/**
+ * What a repeated write answers. A blind overwrite had seen more than its client named, and its
+ * answer said so the first time. Where its value is the only one left, the clock of the state is
+ * exactly what it had seen; a clock with the dot alone would let the client's next write stand
+ * beside values that this one has replaced. Where other values stand too, or its own is gone, what
+ * it had seen is no longer known: the answer says less, never more (V5).
+ */
+function repeatedContext(version: Buffer, operation: PutOperation, known: Remembered): Buffer {
+  const header = liveAt(version)
+  const isAlone =
+    liveCount(version) === 1 &&
+    known.actor.compare(version, header, header + ACTOR_BYTES) === 0 &&
+    Number(version.readBigUInt64BE(header + ACTOR_BYTES)) === known.counter
+  if (isAlone) return versionClock(version)
+  return addDot(operation.context ?? emptyClock, known.actor, known.counter)
 }
 
 /** The dot a request id has in memory or, when another replica coordinated it, in a live value. */
