@@ -3,7 +3,6 @@ import { dirname } from 'node:path'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { shrink } from '../plan/shrink.ts'
-import type { SimulationResult } from '../result.ts'
 import { simulate } from '../run.ts'
 import { describeFailure } from './failure.ts'
 import type { Say } from './many-seeds.ts'
@@ -44,35 +43,35 @@ export async function replay(settings: Settings, say: Say): Promise<boolean> {
   return result.failures.length === 0
 }
 
-/** Makes the plan smaller and writes it down. */
+/** Makes the plan smaller and writes it down, each time it has become so. */
 export async function shrinkToFile(settings: Settings, file: string, say: Say): Promise<boolean> {
+  mkdirSync(dirname(file), { recursive: true })
   let message = ''
-  const run = async (plan: Plan): Promise<SimulationResult['failures'][number] | undefined> => {
-    const { failures } = await simulate(plan)
-    return failures[0]
-  }
   const shrunk = await shrink(planOf(settings), {
     run: async (plan) => {
-      const failure = await run(plan)
-      if (failure) message = failure.message
+      const { failures } = await simulate(plan)
+      const [failure] = failures
+      if (failure) message = `${failure.rule}: ${failure.message.split('\n')[0]}`
       return failure
     },
     runsMax: settings.runs,
     progress: (plan, runs) => {
-      const { operations, faults } = plan
-      say(`  run ${runs}: ${operations.length} operations, ${faults.length} faults`)
+      const { operations, faults, seed } = plan
+      write(file, { broke: message, plan })
+      say(`  run ${runs}: ${operations.length} operations, ${faults.length} faults, seed ${seed}`)
     },
   })
   if (!shrunk) {
     say('the plan does not fail: nothing to make smaller')
     return false
   }
-  const kept: KeptPlan = { broke: `${shrunk.rule}: ${message.split('\n')[0]}`, plan: shrunk.plan }
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, `${JSON.stringify(kept, undefined, 2)}\n`)
-  say(
-    `${file}: ${shrunk.rule} with ${shrunk.plan.operations.length} operations and ` +
-      `${shrunk.plan.faults.length} faults, after ${shrunk.runs} runs. Say in it what it broke.`,
-  )
+  const { operations, faults } = shrunk.plan
+  const size = `${operations.length} operations and ${faults.length} faults`
+  say(`${file}: ${shrunk.rule} with ${size}, after ${shrunk.runs} runs`)
+  say('Say in it, in a sentence, what it broke.')
   return true
+}
+
+function write(file: string, kept: KeptPlan): void {
+  writeFileSync(file, `${JSON.stringify(kept, undefined, 2)}\n`)
 }

@@ -1,7 +1,8 @@
 import { HEADER_BYTES, indexOfRequest, isExpired, isTombstone, liveAt } from '@shoal/causality'
 import type { KeyRequest, ReadAnswer, WriteAnswer, WriteRequest } from '@shoal/coordinator'
 import type { ErrorCode, ShoalError } from '@shoal/kernel'
-import { hash64, makeRowKey } from '@shoal/ring'
+import { hash64, makeRowKey, rowKeyName } from '@shoal/ring'
+import { decodeStoredVersion } from '@shoal/storage'
 import type { InvokedOperation } from '../check/observer.ts'
 import type { ClientEnd, SimNode } from '../cluster/sim-cluster.ts'
 import { idOfBody } from '../workload/body.ts'
@@ -55,13 +56,19 @@ const EMPTY_CONTEXT_CHARS = 24
 
 function labelNothing(node: SimNode, request: KeyRequest, context: string, reach: Reach): void {
   if (context.length <= EMPTY_CONTEXT_CHARS) return reach('a read of a key never written')
-  const version = node.replica?.cachedVersion(makeRowKey(request.bucket, request.key))
+  const version = versionOf(node, makeRowKey(request.bucket, request.key))
   if (!version) return
   const now = node.coordinator?.desk.env.clock.wall() ?? 0
   for (let header = liveAt(version); header < version.length; header += HEADER_BYTES) {
     if (isTombstone(version, header)) reach('a read showed a deleted key with its context')
     else if (isExpired(version, header, now)) reach('a read hid an expired value')
   }
+}
+
+/** From the disk: to ask the node would change what it keeps in memory. */
+function versionOf({ disk }: SimNode, rowKey: Buffer): Buffer | undefined {
+  const record = disk.current('versions', rowKeyName(rowKey))
+  return record && decodeStoredVersion(record, rowKey.readBigUInt64BE(0))
 }
 
 function labelWrite(request: WriteRequest, answer: WriteAnswer, reach: Reach): void {
@@ -110,7 +117,7 @@ export function labelRepeat(node: SimNode, request: WriteRequest, reach: Reach):
   const hash = Buffer.allocUnsafe(8)
   const key = Buffer.from(request.idempotencyKey, 'latin1')
   hash.writeBigUInt64BE(hash64(key, rowKey.readBigUInt64BE(0)))
-  const version = replica.cachedVersion(rowKey)
+  const version = versionOf(node, rowKey)
   const standsInRow = version !== undefined && indexOfRequest(version, hash, 0) >= 0
   if (replica.remembers(hash)) {
     reach('a repeated request was remembered')

@@ -22,7 +22,7 @@ export const SEAMS: readonly Seam[] = [
   { label: 'replica: a group of one' },
   { label: 'replica: a checkpoint now' },
   { label: 'coordinator: a late write-back' },
-  { label: 'coordinator: too many requests', refuses: true },
+  { label: 'coordinator: too many requests', refuses: true, most: 0.05 },
   { label: 'coordinator: a hedge at once' },
   { label: 'coordinator: peers are told late' },
   { label: 'coordinator: the slowest first' },

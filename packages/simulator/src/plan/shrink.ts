@@ -1,4 +1,4 @@
-import type { Plan } from './plan.ts'
+import type { OperationPlan, Plan } from './plan.ts'
 import { simplifications } from './simplify.ts'
 
 export interface ShrinkOptions {
@@ -50,8 +50,9 @@ export async function shrink(plan: Plan, options: ShrinkOptions): Promise<Shrunk
   // Each round may open a way for the next; most plans are done after two.
   while (!search.isOver && before !== search.size) {
     before = search.size
-    await search.withoutMany('operations')
-    await search.withoutMany('faults')
+    await search.withoutKeys()
+    await search.withoutFaults()
+    await search.withoutOperations()
     await search.withoutInjections()
     await search.simplified()
   }
@@ -90,14 +91,42 @@ class Search {
     })
   }
 
-  /** Delta debugging: leaves out ever smaller stretches of a list. */
-  async withoutMany(list: 'operations' | 'faults'): Promise<void> {
-    let size = Math.ceil(this.best[list].length / 2)
+  /** All operations on a key at once: most keys have nothing to do with it. */
+  withoutKeys(): Promise<void> {
+    const keys = new Map<string, OperationPlan[]>()
+    for (const operation of this.best.operations) {
+      const place = `${operation.bucket}\0${operation.key}`
+      const others = keys.get(place)
+      if (others) others.push(operation)
+      else keys.set(place, [operation])
+    }
+    return this.#withoutMany([...keys.values()], (kept) => {
+      const left = new Set(kept.flat())
+      return {
+        ...this.best,
+        operations: this.best.operations.filter((operation) => left.has(operation)),
+      }
+    })
+  }
+
+  withoutOperations(): Promise<void> {
+    return this.#withoutMany(this.best.operations, (operations) => ({ ...this.best, operations }))
+  }
+
+  withoutFaults(): Promise<void> {
+    return this.#withoutMany(this.best.faults, (faults) => ({ ...this.best, faults }))
+  }
+
+  /** Delta debugging: leaves out ever smaller stretches of a list, at last single items. */
+  async #withoutMany<T>(list: readonly T[], planWith: (kept: readonly T[]) => Plan): Promise<void> {
+    let items = list
+    let size = Math.ceil(items.length / 2)
     while (size >= 1 && !this.isOver) {
       let from = 0
-      while (from < this.best[list].length && !this.isOver) {
-        const kept = [...this.best[list].slice(0, from), ...this.best[list].slice(from + size)]
-        if (!(await this.#try({ ...this.best, [list]: kept }))) from += size
+      while (from < items.length && !this.isOver) {
+        const kept = [...items.slice(0, from), ...items.slice(from + size)]
+        if (await this.#try(planWith(kept))) items = kept
+        else from += size
       }
       size = size === 1 ? 0 : Math.ceil(size / 2)
     }

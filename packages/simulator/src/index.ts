@@ -1,0 +1,5 @@
+/** @shoal/simulator: the whole cluster on virtual time. */
+export { type GenerateOptions, generatePlan } from './plan/generate.ts'
+export type { FaultEvent, OperationPlan, Plan } from './plan/plan.ts'
+export type { Failure, SimulationResult } from './result.ts'
+export { type SimulateOptions, simulate } from './run.ts'

@@ -1,0 +1,19 @@
+import { availableParallelism } from 'node:os'
+import t from 'tap'
+import { runManySeeds } from '../src/command/many-seeds.ts'
+import { readSettings } from '../src/command/settings.ts'
+
+/** What every commit has to pass. `SHOAL_TEST_SEEDS` runs fewer, while one works on something. */
+const seeds = Number(process.env.SHOAL_TEST_SEEDS ?? 200)
+const LIMIT_MS = 600_000
+
+t.setTimeout(LIMIT_MS)
+
+t.test(
+  `${seeds} seeds of 120 virtual seconds pass, and some of them end alike twice`,
+  async (t) => {
+    const parameters = ['--seeds', `${seeds}`, '--jobs', `${availableParallelism()}`]
+    const passed = await runManySeeds(readSettings(parameters), (line) => t.comment(line))
+    t.ok(passed)
+  },
+)
