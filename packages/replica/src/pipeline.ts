@@ -173,7 +173,10 @@ export class Pipeline {
     if (env.inject('replica: a new actor')) this.#rotate(distinct)
     const results = group.map((operation, index) => this.#apply(slots[index] as Slot, operation))
     const changed = distinct.filter((slot) => slot.changed)
-    if (changed.length > 0 && !this.#write(changed)) return refuseAll(group, 'SHOAL_STORAGE_FULL')
+    if (changed.length > 0 && !this.#write(changed)) {
+      this.#forgetRequests(group, results)
+      return refuseAll(group, 'SHOAL_STORAGE_FULL')
+    }
     await this.#settle(group, slots, results)
     for (const partition of this.#suspect) await this.#rebuildDigests(partition)
   }
@@ -263,7 +266,11 @@ export class Pipeline {
       this.#forget(slot)
     }
     try {
-      if (operation.kind === 'put') return applyPut(slot, operation, this.#surroundings)
+      if (operation.kind === 'put') {
+        const result = applyPut(slot, operation, this.#surroundings)
+        if (!('refused' in result)) this.#rememberRequest(operation, result)
+        return result
+      }
       this.#parts.stamps.observe(rowVersion(operation.row))
       return applyMerge(slot, operation, this.#parts.actors)
     } catch (error) {
@@ -332,7 +339,7 @@ export class Pipeline {
         operation.sink.refused(result.refused, result.context)
         continue
       }
-      if (operation.kind === 'put') this.#tellWritten(operation, result as Written)
+      if (operation.kind === 'put') operation.sink.written(result as Written)
       else operation.sink.merged((slots[index] as Slot).version as Buffer)
       if (operation.durable) {
         durable ??= []
@@ -348,14 +355,24 @@ export class Pipeline {
     for (const operation of durable) operation.sink.durable()
   }
 
-  #tellWritten(operation: PutOperation, written: Written): void {
-    if (operation.request && !written.repeated) {
-      const { actor, counter } = written
-      const content = contentHash(operation)
-      const now = this.#parts.env.clock.elapsed()
-      this.#parts.requests.remember(operation.request, { actor, counter, content }, now)
-    }
-    operation.sink.written(written)
+  /** At once: a retry may stand in the same group, behind a write that replaced the first try. */
+  #rememberRequest(operation: PutOperation, { actor, counter, repeated }: Written): void {
+    if (!operation.request || repeated) return
+    const content = contentHash(operation)
+    const now = this.#parts.env.clock.elapsed()
+    this.#parts.requests.remember(operation.request, { actor, counter, content }, now)
+  }
+
+  /** Of a group that was not written. */
+  #forgetRequests(
+    group: readonly Operation[],
+    results: readonly (Written | Refusal | undefined)[],
+  ): void {
+    group.forEach((operation, index) => {
+      const result = results[index]
+      if (operation.kind !== 'put' || !operation.request || !result) return
+      if ('repeated' in result && !result.repeated) this.#parts.requests.forget(operation.request)
+    })
   }
 
   async #rebuildDigests(partition: Partition): Promise<void> {

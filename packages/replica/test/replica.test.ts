@@ -326,6 +326,31 @@ t.test('a repeated request keeps its dot, and another body under it is refused (
   t.equal(afterRestart.written?.counter, first.written?.counter, 'the live value carries it too')
 })
 
+t.test('a request and its retry in one group keep one dot (P8)', async (t) => {
+  const node = await open()
+  const request = Buffer.from('8 bytes!')
+  // As they stand after a pause: both tries, and between them a write that replaces the first.
+  const [first, , again] = await Promise.all([
+    put(node, 'k', 'v', { request }),
+    put(node, 'k', 'w'),
+    put(node, 'k', 'v', { request }),
+  ])
+  t.equal(again?.written?.repeated, true)
+  t.equal(again?.written?.counter, first?.written?.counter)
+  t.same(await values(node, 'k'), ['w'])
+})
+
+t.test('a request that a full disk refused is not remembered (P8, P9)', async (t) => {
+  const node = await open()
+  const request = Buffer.from('8 bytes!')
+  await put(node, 'k', 'u')
+  node.disk.setFull(true)
+  t.equal((await put(node, 'k', 'v', { request })).refused, 'SHOAL_STORAGE_FULL')
+  node.disk.setFull(false)
+  t.equal((await put(node, 'k', 'v', { request })).written?.repeated, false)
+  t.same(await values(node, 'k'), ['v'])
+})
+
 t.test('a repeated request answers what its first try had seen, or less (P8, V5)', async (t) => {
   const node = await open()
   const request = Buffer.from('8 bytes!')

@@ -67,6 +67,13 @@ export class RequestMemory {
     times[slot] = now
   }
 
+  /** Its write was not done after all. */
+  forget(request: Buffer): void {
+    const { words, times } = this.#slab()
+    const slot = this.#find(words, request)
+    if (slot >= 0) times[slot] = Number.NEGATIVE_INFINITY
+  }
+
   #find(words: Uint32Array, request: Buffer): number {
     const high = request.readUInt32BE(0)
     const low = request.readUInt32BE(4)
