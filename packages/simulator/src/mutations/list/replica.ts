@@ -144,7 +144,7 @@ export const inReplica: readonly Mutation[] = [
     rule: 'V5',
     harm: 'A client whose write was retried deletes siblings it was never shown.',
     file: apply,
-    find: 'context: addDot(operation.context ?? emptyClock, known.actor, known.counter),',
+    find: 'context: repeatedContext(slot.version, operation, known),',
     replace: 'context: versionClock(slot.version),',
   },
 ]
