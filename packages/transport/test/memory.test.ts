@@ -144,6 +144,27 @@ t.test('TM5 a crashed node is gone at once, calls nobody, and may join again', (
   t.end()
 })
 
+t.test('TM5 a machine without power is noticed by its silence, or when it is back', (t) => {
+  const { env, network, join, of } = openNetwork(['ada', 'bob'])
+  network.crash(B, { silently: true })
+  env.advance(millis(limits.peerSilenceMax - 1))
+  t.equal(of('ada').isUp(B), true, 'nobody has said anything')
+  env.advance(millis(1))
+  t.equal(of('ada').isUp(B), false)
+  const second = join('bob')
+  env.advance(seconds(1))
+  t.same([of('ada').isUp(B), second.isUp(A)], [true, true])
+  network.crash(B, { silently: true })
+  const third = join('bob')
+  const changes: boolean[] = []
+  of('ada').onChange((_peer, up) => changes.push(up))
+  env.advance(seconds(1))
+  t.same(changes, [false, true], 'the new channel says that the old one is gone')
+  env.advance(seconds(20))
+  t.same([of('ada').isUp(B), third.isUp(A), changes.length], [true, true, 2], 'and stays')
+  t.end()
+})
+
 t.test('TM6 an idle network has no timer running', (t) => {
   const { env, of } = openNetwork(['ada', 'bob'])
   const sink = new Recorder()

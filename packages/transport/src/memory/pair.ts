@@ -132,8 +132,7 @@ export class Pair {
 
   #break(): void {
     this.#open = false
-    this.#silenceTimer?.cancel()
-    this.#silenceTimer = undefined
+    this.#stopWatching()
     for (const end of this.ends) end.outbox.disconnect()
   }
 
@@ -156,12 +155,13 @@ export class Pair {
     })
   }
 
+  #stopWatching(): void {
+    this.#silenceTimer?.cancel()
+    this.#silenceTimer = undefined
+  }
+
   #watch(clear: boolean): void {
-    if (clear) {
-      this.#silenceTimer?.cancel()
-      this.#silenceTimer = undefined
-      return
-    }
+    if (clear) return this.#stopWatching()
     if (this.ends.every((end) => !this.#isHeld(end))) return
     this.#silenceTimer ??= this.#host.env.clock.after(limits.peerSilenceMax, () => {
       this.#silenceTimer = undefined
@@ -187,6 +187,8 @@ export class Pair {
   #rise(): void {
     const [one, other] = this.ends
     this.#open = true
+    // Whoever was to learn by silence that the old channel is gone has learnt it by now.
+    this.#stopWatching()
     for (const end of this.ends) end.exchange = this.#exchange(end)
     if (other.exchange) one.outbox.connect(other.exchange)
     if (one.exchange) other.outbox.connect(one.exchange)
