@@ -21,9 +21,17 @@ export async function readRememberedBuckets(
   return remembered
 }
 
-export function rememberBuckets(store: Store, known: ReadonlyMap<string, BucketProperties>): void {
+/**
+ * Resolves when they are on disk. Nothing else may be synced for hours, and a node that starts
+ * without them takes every bucket for a default one: other replicas, other quorums.
+ */
+export async function rememberBuckets(
+  store: Store,
+  known: ReadonlyMap<string, BucketProperties>,
+): Promise<void> {
   const texts = [...known].map(([name, properties]) => [name, formatProperties(properties)])
   const batch = store.batch()
   batch.put('meta', KEY, Buffer.from(JSON.stringify(Object.fromEntries(texts))))
   store.write(batch)
+  await store.sync()
 }

@@ -76,7 +76,12 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     env,
     defaults,
     remembered: await readRememberedBuckets(store, defaults),
-    remember: (known) => rememberBuckets(store, known),
+    remember: (known) => {
+      rememberBuckets(store, known).catch((reason: Error) => {
+        // A store that is closed by now has no say; one that failed ends this process (A3).
+        if (store.failed) env.halt(reason)
+      })
+    },
   })
   const coordinator = new Coordinator({
     env,
