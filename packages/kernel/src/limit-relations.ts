@@ -117,6 +117,14 @@ export const limitRelations: readonly LimitRelation[] = [
     rule: 'every replica that is down has a stand-in',
     holds: (l) => l.replicasMax <= l.fallbacksMax,
   },
+  {
+    rule: 'a round of hints leaves room in the window of its channel',
+    holds: (l) => l.hintBytesInFlightMax < l.peerBytesInFlightMax,
+  },
+  {
+    rule: 'a round outlasts its answers',
+    holds: (l) => l.hintAnswerTimeout < l.hintRoundTime,
+  },
 ]
 
 for (const { rule, holds } of limitRelations) invariant(holds(limits), rule)

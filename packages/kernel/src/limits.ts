@@ -176,7 +176,9 @@ export const limits = {
   suspicionWitnessesMax: 4,
   /** Probes under way at a time; further ones wait for their turn. */
   probesInFlightMax: 8,
-  /** Probes made for others at a time. Who asks for a further one is told that nothing was heard. */
+  /**
+   * Probes made for others at a time. Who asks for a further one is told that nothing was heard.
+   */
   probesRelayedMax: 256,
   /** Questions of membership on the way. News beyond them waits for the next round. */
   membershipQuestionsMax: 1_024,
@@ -230,6 +232,38 @@ export const limits = {
   backgroundBytesMax: mebibytes(64),
   /** How often the background budget looks at the foreground. */
   backgroundSample: seconds(1),
+
+  // Handoff.
+  /** Of rows owed to one target. Beyond it their partitions are marked for anti-entropy (H2). */
+  hintTargetBytesMax: mebibytes(1_024),
+  /** How long a row is owed. Then its partition is marked for anti-entropy (H2). */
+  hintAgeMax: minutes(180),
+  /** Kept by one node for all targets. Each takes 17 to 34 bytes of memory. */
+  hintsMax: 2_097_152,
+  /** Read from the log at a time, where all of it is read. */
+  hintPageRecordsMax: 1_000,
+  /** Delivered to one target in one round. */
+  hintRoundHintsMax: 256,
+  /** Of rows delivered in one round; one larger row goes alone. */
+  hintRoundBytesMax: mebibytes(1),
+  /** How long a round waits for its last answer. */
+  hintRoundTime: seconds(60),
+  /** Of rows on the way to one target; sixteen more are read ahead. */
+  hintBytesInFlightMax: mebibytes(4),
+  /** At a time, one for each target; others wait for their turn. */
+  hintRoundsInFlightMax: 4,
+  /** How long a target has to get one row onto its disk. */
+  hintAnswerTimeout: seconds(10),
+  /** The longest wait after a first failed round; each further one waits twice as long. */
+  hintRetryFirst: millis(100),
+  /** The longest wait between two rounds. */
+  hintRetryMax: seconds(30),
+  /** How often it is looked for hints that nobody delivers. */
+  hintRecheck: seconds(1),
+  /** How long hints owed after a reply may wait for a sync. */
+  hintSyncDelay: millis(100),
+  /** Callers that wait for hints to be delivered. */
+  hintSyncsMax: 64,
 
   // HTTP.
   /** Open at a time. */

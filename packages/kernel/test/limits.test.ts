@@ -51,6 +51,10 @@ const broken: Readonly<Record<string, Partial<Limits>>> = {
   'the default ring is an allowed ring': { partitionsDefault: limits.partitionsMax + 1 },
   'the largest ring fits its record': { nodesMax: 2_000 },
   'every replica that is down has a stand-in': { fallbacksMax: limits.replicasMax - 1 },
+  'a round of hints leaves room in the window of its channel': {
+    hintBytesInFlightMax: limits.peerBytesInFlightMax,
+  },
+  'a round outlasts its answers': { hintRoundTime: limits.hintAnswerTimeout },
 }
 
 t.test('K10: limits agree, and each relation would notice if they did not', async (t) => {
