@@ -27,4 +27,6 @@ export const SEAMS: readonly Seam[] = [
   { label: 'coordinator: peers are told late' },
   { label: 'coordinator: the slowest first' },
   { label: 'coordinator: too many repairs' },
+  { label: 'transport: too many questions', refuses: true },
+  { label: 'transport: no room for a question', refuses: true },
 ]

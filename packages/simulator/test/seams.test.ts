@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { SEAMS } from '../src/plan/injections.ts'
+
+const packages = fileURLToPath(new URL('../../../', import.meta.url))
+
+function* sourcesOf(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile() && entry.name.endsWith('.ts')) yield join(entry.parentPath, entry.name)
+  }
+}
+
+t.test('SI1 plans know every seam of the code, and none that is not there', (t) => {
+  const found = new Set<string>()
+  const manifest = readFileSync(join(packages, 'simulator', 'package.json'), 'utf8')
+  const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> }
+  for (const name of Object.keys(dependencies)) {
+    for (const path of sourcesOf(join(packages, name.replace('@shoal/', ''), 'src'))) {
+      const seams = readFileSync(path, 'utf8').matchAll(/\.inject\('([^']+)'\)/g)
+      for (const [, label] of seams) found.add(label as string)
+    }
+  }
+  t.ok(found.size >= 20)
+  t.same(SEAMS.map(({ label }) => label).sort(), [...found].sort())
+  t.end()
+})
