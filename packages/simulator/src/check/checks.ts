@@ -1,10 +1,12 @@
-import type { ListAnswer, ReadAnswer, WriteAnswer } from '@shoal/coordinator'
+import type { Consistency, ListAnswer, ReadAnswer, WriteAnswer } from '@shoal/coordinator'
 import { InvariantViolation, ShoalError } from '@shoal/kernel'
 import type { ClientEnd, SimCluster, SimNode } from '../cluster/sim-cluster.ts'
 import type { FaultEvent, Plan } from '../plan/plan.ts'
 import { Disks } from './disks.ts'
 import { FinalChecks } from './final.ts'
 import type { Violation } from './findings.ts'
+import { Hedges } from './hedges.ts'
+import { expectLevel } from './levels.ts'
 import { Listings } from './listings.ts'
 import { Minting } from './minting.ts'
 import type { DiskDamage, InvokedOperation, ObservedBatch, Observer } from './observer.ts'
@@ -18,7 +20,7 @@ import { Writes } from './writes.ts'
 
 export interface ChecksParts {
   readonly cluster: SimCluster
-  readonly plan: Pick<Plan, 'injections'>
+  readonly plan: Pick<Plan, 'injections' | 'faults'>
   /** Told of each violation. */
   readonly fail: (rule: string, message: string) => void
 }
@@ -36,10 +38,14 @@ export class Checks implements Observer {
   readonly #writes: Writes
   readonly #listings: Listings
   readonly #requests: Requests
+  readonly #hedges: Hedges
   readonly #final: FinalChecks
 
   constructor({ cluster, plan, fail }: ChecksParts) {
-    this.#world = new World(cluster, fail)
+    const questionsRepeat = plan.faults.some(
+      (fault) => fault.kind === 'link' && (fault.faults.duplicateQuestions ?? 0) > 0,
+    )
+    this.#world = new World({ cluster, fail, questionsRepeat })
     const sessions = new Sessions(this.#tokens)
     const forgets = (plan.injections['replica: memory forgets'] ?? 0) > 0
     this.#disks = new Disks(this.#world)
@@ -48,6 +54,7 @@ export class Checks implements Observer {
     this.#writes = new Writes(this.#world, this.#tokens, sessions)
     this.#listings = new Listings(this.#world)
     this.#requests = new Requests(this.#world)
+    this.#hedges = new Hedges(this.#world)
     this.#final = new FinalChecks(this.#world, this.#disks)
     for (const node of cluster.nodes) if (node.replica && node.coordinator) this.booted(node)
   }
@@ -71,6 +78,7 @@ export class Checks implements Observer {
   booted(node: SimNode): void {
     this.#world.booted(node)
     this.#disks.settle(node.index)
+    this.#minting.actors.booted(node)
     this.#final.checkDigests(node)
     const watcher = this.#watcherOf(node)
     if (node.replica) watchReplica(node.replica, watcher)
@@ -96,7 +104,7 @@ export class Checks implements Observer {
   }
 
   halted(node: SimNode, error: Error): void {
-    this.#minting.stoppedUncleanly(node)
+    this.#minting.actors.stoppedUncleanly(node)
     if (error instanceof ShoalError) return
     const invariant = error instanceof InvariantViolation ? 'trip' : 'halt'
     this.#world.findings.add(invariant, `node ${node.index} halts: ${error.message}`)
@@ -114,6 +122,7 @@ export class Checks implements Observer {
   rolledBack(node: SimNode): void {
     this.#disks.replaced(node)
     this.#gone(node)
+    this.#minting.actors.rolledBack(node)
   }
 
   faultBegan(fault: FaultEvent): void {
@@ -141,8 +150,12 @@ export class Checks implements Observer {
 
   #gone(node: SimNode): void {
     this.#world.crashed(node.index)
-    this.#minting.stoppedUncleanly(node)
+    this.#minting.actors.stoppedUncleanly(node)
     this.#requests.crashed(node)
+  }
+
+  #checkLevel(what: string, wrong: string | undefined): void {
+    if (wrong !== undefined) this.#world.findings.add('Q1', `${what}: ${wrong}`)
   }
 
   #watcherOf(node: SimNode): ProcessWatcher {
@@ -156,30 +169,43 @@ export class Checks implements Observer {
           `a read of ${request.bucket}/${request.key}`,
           request.timeout,
         )
+        this.#hedges.reads(node)
         const begun = this.#reads.begin(request)
+        const wrongLevel = expectLevel(node, request)
         return (result: ReadAnswer | ShoalError) => {
           this.#disks.settleAll()
           this.#requests.ended(node, open)
           if (result instanceof ShoalError) return
+          this.#checkLevel(`a read of ${request.bucket}`, wrongLevel(result.consistency))
           this.#reads.answered(node, request, begun, result)
         }
       },
       write: (request) => {
         const open = this.#requests.begin(node, `write ${request.idempotencyKey}`, request.timeout)
+        this.#minting.times.taken(node, request)
+        if (request.precondition) this.#hedges.reads(node)
+        const wrongLevel = expectLevel(node, request)
         return (result: WriteAnswer | ShoalError) => {
           this.#disks.settleAll()
           this.#requests.ended(node, open)
-          if (!(result instanceof ShoalError)) this.#writes.answered(node, request, result)
+          if (result instanceof ShoalError) return
+          this.#writes.answered(node, request, result)
+          // One that was passed on was worked out where it was made.
+          if (result.receipt.node !== node.id) return
+          this.#checkLevel(`write ${request.idempotencyKey}`, wrongLevel(result.consistency))
         }
       },
       list: (request) => {
         this.#disks.settleAll()
         const open = this.#requests.begin(node, `a listing of ${request.bucket}`, request.timeout)
         const begun = this.#listings.begin(request)
+        const level: Consistency = { level: 'one', strict: false }
+        const wrongLevel = expectLevel(node, { consistency: level, ...request })
         return (result: ListAnswer | ShoalError) => {
           this.#disks.settleAll()
           this.#requests.ended(node, open)
           if (result instanceof ShoalError) return
+          this.#checkLevel(`a listing of ${request.bucket}`, wrongLevel(result.consistency))
           this.#listings.answered(node, request, begun, result)
         }
       },

@@ -3,7 +3,7 @@ import { noBits, within, without } from './bits.ts'
 import { agree, HEADER_BYTES, readRow, readVersion, storedVersion } from './decode.ts'
 import { describe, nameOf, noState, type State } from './history.ts'
 import type { DiskDamage, ObservedBatch } from './observer.ts'
-import { type Copy, emptyCopy, hurt, type Key, keyText, type World } from './world.ts'
+import { type Copy, emptyCopy, hurt, isExcused, type Key, keyText, type World } from './world.ts'
 
 interface Change {
   readonly copy: Copy
@@ -62,10 +62,8 @@ export class Disks {
     const disk = this.#disks[index] as Disk
     if (survived.length !== disk.unsynced.length) {
       const { length } = disk.unsynced
-      this.#world.findings.add(
-        'checks',
-        `node ${index} had ${length} batches to lose, the checks had ${survived.length}`,
-      )
+      const counts = `${length} batches to lose, the disk had ${survived.length}`
+      this.#world.findings.add('checks', `the checks knew of ${counts} on node ${index}`)
     }
     for (const changes of disk.unsynced.toReversed()) {
       for (const { copy, before } of changes) copy.cached = before
@@ -98,7 +96,11 @@ export class Disks {
     const copy = key.copies[index] as Copy
     hurt(key, index, this.#world.now())
     copy.damaged = true
-    if (kind === 'missing' || kind === 'stale') this.#forgetCopy(index, copy)
+    if (kind !== 'missing' && kind !== 'stale') return
+    this.#world.doubt(key)
+    // A change of the digest was counted from an older state than the one it replaced.
+    ;(this.#disks[index] as Disk).digestsDamaged = true
+    this.#forgetCopy(index, copy)
   }
 
   /** The disk is a new one, or an older one: what it holds is read from it. */
@@ -177,7 +179,8 @@ export class Disks {
     }
     for (const name of rows.keys()) {
       const key = this.#world.keyNamed(name)
-      this.#world.findings.add(
+      this.#world.fail(
+        key,
         'white box',
         `node ${index} wrote a row of ${keyText(key)} without its version`,
       )
@@ -189,7 +192,7 @@ export class Disks {
     const { findings } = this.#world
     findings.checked('copies written')
     const fail = (invariant: string, text: string): void => {
-      findings.add(invariant, `node ${index} wrote a copy of ${keyText(key)}: ${text}`)
+      this.#world.fail(key, invariant, `node ${index} wrote a copy of ${keyText(key)}: ${text}`)
     }
     const version = storedVersion(record, key.token)
     const parts = version && readVersion(version)
@@ -199,11 +202,12 @@ export class Disks {
     }
     const content = row && readRow(row, key.token)
     if (!content) fail('V11', row ? 'its row is damaged' : 'it has a version and no row')
-    else if (!agree(content, parts)) fail('white box', 'row and version differ')
+    const agrees = content !== undefined && agree(content, parts)
+    if (content && !agrees) fail('white box', 'row and version differ')
     if (!key.primaries.includes(index)) fail('V4', 'that node is no replica of it')
     const state = key.history.state(version)
-    if (state.fault) fail(state.fault.invariant, state.fault.text)
-    else if (content) this.#checkBlocks(state, content.blocks, fail)
+    if (state.fault && !isExcused(key, state.fault)) fail(state.fault.invariant, state.fault.text)
+    else if (agrees) this.#checkBlocks(state, content.blocks, fail)
     return state
   }
 
@@ -233,14 +237,11 @@ export class Disks {
 
   /** A copy never forgets, unless it was damaged and replaced by a sound one. */
   #compare(index: number, key: Key, copy: Copy, state: State): void {
-    const { findings } = this.#world
     if (copy.damaged || within(copy.cached.events, state.events)) return
     const forgotten = key.history.maximal(without(copy.cached.events, state.events))
     const names = forgotten.slice(0, 3).map(nameOf).join(', ')
-    findings.add(
-      'I3',
-      `node ${index} wrote a copy of ${keyText(key)} that no longer knows ${names}`,
-    )
+    const text = `node ${index} wrote a copy of ${keyText(key)} that no longer knows ${names}`
+    this.#world.fail(key, 'I3', text)
   }
 
   #forgetRunning(key: Key, index: number): void {

@@ -45,10 +45,8 @@ export class FinalChecks {
       const { at, holders } = acknowledged
       const intact = holders.filter((node) => (key.copies[node] as Copy).damagedAt < at)
       if (intact.length === 0) continue
-      findings.add(
-        'I3',
-        `${describe(event)} of ${keyText(key)} was acknowledged at ${Math.round(at)} with copies on nodes ${holders.join(', ')}; no disk knows it`,
-      )
+      const when = `acknowledged at ${Math.round(at)} with copies on nodes ${holders.join(', ')}`
+      this.#world.fail(key, 'I3', `${describe(event)} of ${keyText(key)}, ${when}, is on no disk`)
     }
   }
 
@@ -60,7 +58,8 @@ export class FinalChecks {
       const copy = key.copies[index] as Copy
       if (copy.damaged) continue
       const fail = (text: string): void => {
-        findings.add('white box', `${keyText(key)} on the disk of node ${index}: ${text}`)
+        const where = `${keyText(key)} on the disk of node ${index}`
+        this.#world.fail(key, 'white box', `${where}: ${text}`)
       }
       findings.checked('copies compared with the disk')
       const record = disk.current('versions', name)
@@ -93,7 +92,8 @@ export class FinalChecks {
       const { events } = (key.copies[node] as Copy).cached
       return `node ${node}: ${key.history.names(events) || 'nothing'}`
     })
-    findings.add('I12', `the copies of ${keyText(key)} differ after healing: ${known.join('; ')}`)
+    const text = `the copies of ${keyText(key)} differ after healing: ${known.join('; ')}`
+    this.#world.fail(key, 'I12', text)
   }
 
   /** E1: segment digests are those of the rows, whatever crashed in between. */
@@ -117,10 +117,8 @@ export class FinalChecks {
         const digest = replica.segmentDigest(partition as Partition, segment)
         const place = partition * limits.digestSegments + segment
         if (digest === (expected.get(place) ?? 0n)) continue
-        findings.add(
-          'I12',
-          `node ${index}: the digest of partition ${partition}, segment ${segment} is not that of its rows`,
-        )
+        const where = `partition ${partition}, segment ${segment}`
+        findings.add('I12', `node ${index}: the digest of ${where} is not that of its rows`)
         return
       }
     }

@@ -1,4 +1,4 @@
-import { type Bits, highestBit, noBits, sameBits, union, within, without } from './bits.ts'
+import { type Bits, highestBit, noBits, union, within, without } from './bits.ts'
 import { eachEntry, type Header, hexOf, readHeader, readVersion } from './decode.ts'
 import type { OperationRecord } from './operations.ts'
 
@@ -152,20 +152,18 @@ export class KeyHistory {
       const event = this.find(actor, counter)
       if (!event) {
         // A base is only ever raised to a write of this very key.
-        const kind = isBase ? 'base' : 'event'
-        const text = `its clock has the ${kind} ${dotName(actor, counter)}, which nobody minted on this key`
+        const what = `${isBase ? 'base' : 'event'} ${dotName(actor, counter)}`
+        const text = `its clock has the ${what}, which nobody minted on this key`
         fault ??= { invariant: 'V3', text, unknown: true }
-        return
       }
-      const line = this.#lineOf(actor)
-      const upTo = countUpTo(line.counters, counter)
-      events = union(events, isBase ? (line.prefixes[upTo - 1] as Bits) : single(event.index))
+      if (isBase) events = union(events, this.#upTo(actor, counter))
+      else if (event) events = union(events, single(event.index))
     })
     const maximal = this.#maximalOf(events)
     const open = maximal.find(({ history }) => !within(history, events))
     if (open && !fault) {
       const missing = without(open.history, events)
-      const text = `its clock knows ${nameOf(open)} and not ${this.names(missing)}, which that had seen`
+      const text = `its clock knows ${nameOf(open)}, not ${this.names(missing)} that this had seen`
       fault = { invariant: 'V5', text }
     }
     return { events, maximal, fault }
@@ -196,6 +194,13 @@ export class KeyHistory {
     return list.length > 4 ? `${list.slice(0, 4).join(', ')} and more` : list.join(', ')
   }
 
+  /** Writes of an actor up to a counter. */
+  #upTo(actor: string, counter: number): Bits {
+    const line = this.#byActor.get(actor)
+    const count = line ? countUpTo(line.counters, counter) : 0
+    return line?.prefixes[count - 1] ?? noBits
+  }
+
   #lineOf(actor: string): ActorLine {
     let line = this.#byActor.get(actor)
     if (!line) {
@@ -210,7 +215,7 @@ export class KeyHistory {
 function compareLive(live: readonly Minted[], maximal: readonly Minted[]): Fault | undefined {
   const lost = maximal.find((event) => !live.includes(event))
   if (lost) {
-    const text = `it does not hold ${describe(lost)}, which its clock knows and nothing in it had seen`
+    const text = `it lacks ${describe(lost)}, which its clock knows and nothing in it had seen`
     return { invariant: 'I3', text }
   }
   const surplus = live.find((event) => !maximal.includes(event))
@@ -228,10 +233,6 @@ export function describe(event: Minted): string {
   const { operation, node, at, header } = event
   const what = header.tombstone ? 'delete' : 'write'
   return `${what} ${nameOf(event)} (${operation?.id ?? 'system'}, node ${node}, at ${at})`
-}
-
-export function sameState(one: State, other: State): boolean {
-  return one === other || (sameBits(one.events, other.events) && !one.fault && !other.fault)
 }
 
 const single = (index: number): Bits => {

@@ -38,10 +38,8 @@ export class Listings {
     const { bucket, prefix, after } = request
     findings.checked('listings answered')
     const fail: Fail = (invariant, text) => {
-      findings.add(
-        invariant,
-        `listing of ${bucket}/${prefix}* after "${after}" through node ${node.index}: ${text}`,
-      )
+      const where = `listing of ${bucket}/${prefix}* after "${after}" through node ${node.index}`
+      findings.add(invariant, `${where}: ${text}`)
     }
     this.#checkForm(request, answer, fail)
     const wall = node.coordinator?.desk.env.clock.wall() ?? 0
@@ -82,7 +80,8 @@ export class Listings {
     { answer, wall }: { answer: ListAnswer; wall: number },
     fail: Fail,
   ): void {
-    if (was.damages !== key.damages || key.copies.some(({ damaged }) => damaged)) return
+    if (key.doubted || was.damages !== key.damages || key.copies.some(({ damaged }) => damaged))
+      return
     const { n, r } = answer.consistency
     const floor = inAtLeast(n - r + 1, was.platters)
     const sure = key.history
@@ -102,6 +101,7 @@ export class Listings {
     { answer, wall }: { answer: ListAnswer; wall: number },
     fail: Fail,
   ): void {
+    if (key.doubted) return
     const { n, r } = answer.consistency
     const certain = was && was.damages === key.damages
     const floor = certain ? inAtLeast(n - r + 1, was.platters) : undefined

@@ -16,8 +16,10 @@ export interface OperationRecord {
   open: number
   /** An attempt was acknowledged, or its end said nothing: the write may exist, or come to. */
   possible: boolean
-  /** Contexts of the attempts, as sent. */
-  readonly contexts: Set<string>
+  /** Nodes that were asked. */
+  readonly asked: Set<number>
+  /** A coordinator recognised it, and answered without writing again. */
+  repeated: boolean
   readonly events: Minted[]
 }
 
@@ -26,16 +28,23 @@ export class Operations {
   readonly #byId = new Map<string, OperationRecord>()
   readonly #byRequest = new Map<string, OperationRecord>()
   readonly #findings: Findings
+  readonly #questionsRepeat: boolean
 
-  constructor(findings: Findings) {
+  /**
+   * @param questionsRepeat  the network delivers some questions twice, which the real one never
+   *   does. Of a write that was passed on the second delivery may then be refused, and its answer
+   *   come first
+   */
+  constructor(findings: Findings, questionsRepeat: boolean) {
     this.#findings = findings
+    this.#questionsRepeat = questionsRepeat
   }
 
   /** @param token  of the key; undefined for what is no write */
   invoked(operation: InvokedOperation, token: bigint | undefined): void {
     const { request } = operation
     if (request.kind !== 'write' || token === undefined) return
-    const { idempotencyKey, context } = request.request
+    const { idempotencyKey } = request.request
     let record = this.#byId.get(operation.id)
     if (!record) {
       const hash = idempotencyKey === '' ? NO_REQUEST : requestHash(idempotencyKey, token)
@@ -45,14 +54,15 @@ export class Operations {
         requestHash: hash,
         open: 0,
         possible: false,
-        contexts: new Set(),
+        asked: new Set(),
+        repeated: false,
         events: [],
       }
       this.#byId.set(operation.id, record)
       if (idempotencyKey !== '') this.#byRequest.set(hash, record)
     }
     record.open++
-    record.contexts.add(context)
+    record.asked.add(operation.node)
   }
 
   ended(operation: InvokedOperation, end: ClientEnd): void {
@@ -82,6 +92,7 @@ export class Operations {
   #checkPossible(record: OperationRecord, event: Minted): void {
     this.#findings.checked('not-applied writes are not applied')
     if (record.open > 0 || record.possible) return
+    if (this.#questionsRepeat && !record.asked.has(event.node)) return
     this.#findings.add(
       'Q7',
       `${describe(event)} exists, and every attempt of ${record.id} was refused as not applied`,

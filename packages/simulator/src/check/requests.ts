@@ -89,10 +89,8 @@ export class Requests {
       if (!figures || node.state !== 'up' || open.size > 0) continue
       const { operationsInFlight, repairsInFlight } = figures
       if (operationsInFlight !== 0 || repairsInFlight !== 0) {
-        findings.add(
-          'I13',
-          `node ${node.index} counts ${operationsInFlight} requests and ${repairsInFlight} repairs under way, after a quiet time`,
-        )
+        const counts = `${operationsInFlight} requests and ${repairsInFlight} repairs`
+        findings.add('I13', `node ${node.index} counts ${counts} under way, and all is quiet`)
       }
     }
   }
@@ -103,8 +101,8 @@ export class Requests {
     const from = Math.max(at, this.#disturbedUntil[node] ?? -1)
     const late = this.#world.now() - (from + timeout + GRACE_MS)
     if (late <= 0) return
-    const text = `${describe(request)} is not over ${timeout + GRACE_MS + Math.round(late)} ms later`
-    this.#world.findings.add('I13', text)
+    const waited = timeout + GRACE_MS + Math.round(late)
+    this.#world.findings.add('I13', `${describe(request)} is not over ${waited} ms later`)
   }
 
   #checkQueues({ index, replica, coordinator }: SimNode): void {
@@ -117,8 +115,8 @@ export class Requests {
       repairsInFlight >= 0 &&
       repairsInFlight <= limits.repairsInFlightMax
     if (within) return
-    const text = `node ${index} has ${replica.queued} queued, ${operationsInFlight} requests and ${repairsInFlight} repairs under way`
-    this.#world.findings.add('O1', text)
+    const counts = `${operationsInFlight} requests and ${repairsInFlight} repairs under way`
+    this.#world.findings.add('O1', `node ${index} has ${replica.queued} queued, ${counts}`)
   }
 }
 

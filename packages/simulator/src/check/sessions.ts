@@ -7,7 +7,6 @@ type Fail = (invariant: string, text: string) => void
 
 /** Per entry: the key's token and a length, before the clock. */
 const ENTRY_HEAD_BYTES = 10
-const OTHER_BYTES = 1 + 2 + 8
 
 /** What session tokens carry from answer to request (S1). */
 export class Sessions {
@@ -33,46 +32,53 @@ export class Sessions {
     }
     const view = this.#tokens.session(given)
     if (!view) return fail('S1', 'it takes a session and answers none')
+    this.#checkKept(key, brought, view, fail)
+    if (!view.has(tokenText(key))) return
     const known = this.#tokens.seenBySession(given, key)
     const seen = union(history, this.#tokens.seenBySession(brought, key))
     const missing = without(seen, known)
-    const forgot = view.has(tokenText(key)) ? missing : seen
-    if (!isEmpty(missing) && !this.#isFull(view, forgot, key)) {
-      fail('S1', `its session forgets ${key.history.names(missing)}`)
-    }
+    if (!isEmpty(missing)) fail('S1', `its session forgets ${key.history.names(missing)}`)
     const invented = without(known, seen)
     if (!isEmpty(invented)) fail('S1', `its session claims ${key.history.names(invented)}`)
-    this.#checkOthers(key, brought, view, fail)
   }
 
-  #checkOthers(key: Key, brought: string, view: SessionView, fail: Fail): void {
-    const own = tokenText(key)
-    for (const item of brought.split(',')) {
-      for (const [token, clock] of this.#tokens.session(item.trim()) ?? []) {
-        if (token === own) continue
-        const kept = view.get(token)
-        if (kept) {
-          // Two tokens of one request are joined: the clock may have grown.
-          if (kept.length < clock.length && !brought.includes(',')) {
-            fail('S1', 'its session knows less of another key')
-          }
-        } else if (!couldNotFit(view, clock.length)) {
-          fail('S1', `its session forgets another key, with room for it`)
-        }
-      }
+  /** The keys of a session in the order in which it heard of them; the oldest leave first. */
+  #checkKept(key: Key, brought: string, view: SessionView, fail: Fail): void {
+    const heard = new Map<string, number>()
+    const hear = (token: string, bytes: number): void => {
+      heard.delete(token)
+      heard.set(token, view.get(token)?.length ?? bytes)
     }
-  }
-
-  /** A clock too wide for any token is left out. */
-  #isFull(view: SessionView, forgot: Bits, key: Key): boolean {
-    const actors = new Set(key.history.maximal(forgot).map(({ header }) => header.actor)).size
-    return couldNotFit(view, 4 + 16 * actors) || view.size === 0
+    for (const item of brought.split(',')) {
+      const parts = this.#tokens.session(item.trim()) ?? []
+      for (const [token, clock] of parts) hear(token, clock.length)
+      if (item.trim().startsWith('c1.')) hear(tokenText(key), 0)
+    }
+    hear(tokenText(key), 0)
+    const kept = newestThatFit(heard)
+    for (const token of kept) {
+      if (view.has(token)) continue
+      // How wide the clock of its own key was is not known when it was left out.
+      if (token === tokenText(key)) continue
+      fail('S1', 'its session forgets another key, with room for it')
+    }
+    for (const token of view.keys()) {
+      if (!heard.has(token)) fail('S1', 'its session knows a key that nobody told it of')
+    }
   }
 }
 
-/** Whether one more entry would have been too many. */
-function couldNotFit(view: SessionView, clockBytes: number): boolean {
-  let bytes = OTHER_BYTES + ENTRY_HEAD_BYTES + clockBytes
-  for (const clock of view.values()) bytes += ENTRY_HEAD_BYTES + clock.length
-  return Math.ceil((bytes * 4) / 3) + 3 > limits.sessionTokenBytesMax
+/** What base64 leaves of the limit, after format, count and check. */
+const ENTRIES_BYTES_MAX = Math.floor(((limits.sessionTokenBytesMax - 3) * 3) / 4) - 3 - 8
+
+function newestThatFit(heard: ReadonlyMap<string, number>): string[] {
+  const kept: string[] = []
+  let room = ENTRIES_BYTES_MAX
+  for (const [token, bytes] of [...heard].reverse()) {
+    if (ENTRY_HEAD_BYTES + bytes > ENTRIES_BYTES_MAX) continue
+    room -= ENTRY_HEAD_BYTES + bytes
+    if (room < 0) break
+    kept.push(token)
+  }
+  return kept
 }

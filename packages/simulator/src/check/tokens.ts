@@ -7,6 +7,8 @@ export interface Issued {
   readonly key: Key
   /** All that whoever holds it has seen. */
   readonly history: Bits
+  /** What its clock names: less than that where the answer to a repeated write knew no better. */
+  readonly named: Bits
 }
 
 /** What sessions say, by the 8-byte token of a key as latin-1 text. */
@@ -34,14 +36,14 @@ export class Tokens {
     return clock && key.history.meaning(clock)
   }
 
-  /** What a `Shoal-Session` header has seen of a key. */
+  /** What a `Shoal-Session` header names of a key. */
   seenBySession(header: string, key: Key): Bits {
     const text = tokenText(key)
     let seen = noBits
     for (const item of header === '' ? [] : header.split(',')) {
       const token = item.trim()
       const clock = token.startsWith('c1.') ? contextClock(token) : this.session(token)?.get(text)
-      if (clock) seen = union(seen, key.history.closure(key.history.meaning(clock).events))
+      if (clock) seen = union(seen, key.history.meaning(clock).events)
     }
     return seen
   }

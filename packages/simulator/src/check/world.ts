@@ -4,7 +4,7 @@ import { hash64, makeRowKey, partitionOfRowKey, splitName } from '@shoal/ring'
 import type { SimCluster, SimNode } from '../cluster/sim-cluster.ts'
 import { type Bits, noBits, union } from './bits.ts'
 import { Findings } from './findings.ts'
-import { KeyHistory, noState, type State } from './history.ts'
+import { type Fault, KeyHistory, noState, type State } from './history.ts'
 import { Operations } from './operations.ts'
 
 /** One node's copy of one key: what its disk holds, in both layers. */
@@ -37,8 +37,27 @@ export interface Key {
   readonly copies: Copy[]
   /** Damage to any copy so far. */
   damages: number
+  /**
+   * A write used a context that names less than its client had seen: the answer to a blind write
+   * that was repeated, given by a replica that no longer knew what the first try had seen. Until
+   * the copies meet, values stand beside such a write that it should have replaced.
+   */
+  open: boolean
+  /**
+   * A disk lied about it in a way that no checksum shows: it gave an older state for the newest, or
+   * took a write and kept the old one. Or an operator put back the disk of a node that had stopped
+   * cleanly, and the node writes on where that one stopped. Then its actor may deny what it wrote
+   * in between, and nothing is promised of the key.
+   */
+  doubted: boolean
   /** What strict reads have shown, by the R they asked for, with the damage there was then. */
   readonly shown: Map<number, { events: Bits; damages: number }>
+}
+
+export interface WorldParts {
+  readonly cluster: SimCluster
+  readonly fail: (rule: string, message: string) => void
+  readonly questionsRepeat: boolean
 }
 
 /** What the checks know of the whole cluster. */
@@ -54,11 +73,22 @@ export class World {
   readonly #indices: ReadonlyMap<string, number>
   #registry: SimNode['buckets']
 
-  constructor(cluster: SimCluster, fail: (rule: string, message: string) => void) {
+  constructor({ cluster, fail, questionsRepeat }: WorldParts) {
     this.#cluster = cluster
     this.findings = new Findings(() => cluster.now(), fail)
-    this.operations = new Operations(this.findings)
+    this.operations = new Operations(this.findings, questionsRepeat)
     this.#indices = new Map(cluster.nodes.map(({ id, index }) => [id, index]))
+  }
+
+  /** A violation that concerns one key; of a doubted one nothing is a violation. */
+  fail(key: Key, invariant: string, message: string): void {
+    if (key.doubted) this.findings.checked('oddities of doubted keys')
+    else this.findings.add(invariant, message)
+  }
+
+  doubt(key: Key): void {
+    if (!key.doubted) this.findings.checked('keys doubted')
+    key.doubted = true
   }
 
   get nodes(): readonly SimNode[] {
@@ -126,6 +156,8 @@ export class World {
       history: new KeyHistory(),
       copies: this.nodes.map(() => emptyCopy()),
       damages: 0,
+      open: false,
+      doubted: false,
       shown: new Map(),
     }
   }
@@ -152,3 +184,7 @@ export const platters = ({ primaries, copies }: Key): Bits[] =>
 export function heldAnywhere({ copies }: Key): Bits {
   return copies.reduce((held, { cached }) => union(held, cached.events), noBits)
 }
+
+/** What a context that names less may bring about, until the copies of the key have met. */
+export const isExcused = ({ open }: Key, { invariant }: Fault): boolean =>
+  open && (invariant === 'V5' || invariant === 'I6')
