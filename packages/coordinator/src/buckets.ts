@@ -1,11 +1,9 @@
 import { type Env, limits, millis, ShoalError, seconds, type Timer } from '@shoal/kernel'
+import { type KnownBuckets, SYSTEM_BUCKET } from './bucket-wait.ts'
 import type { Coordinator } from './coordinator.ts'
 import { formatProperties, parseProperties } from './core/bucket-properties.ts'
 import { listVersions } from './listing.ts'
 import type { BucketProperties, Buckets, Consistency, ReadAnswer, WriteAnswer } from './requests.ts'
-
-/** The bucket in which bucket properties live, one key for each bucket. Closed to clients. */
-export const SYSTEM_BUCKET = '_shoal.buckets'
 
 const QUORUM: Consistency = { level: 'quorum', strict: false }
 const TIMEOUT = seconds(5)
@@ -19,8 +17,8 @@ interface Known {
 export interface BucketsParts {
   readonly env: Env
   readonly defaults: BucketProperties
-  /** What this node knew when it stopped; empty at first. */
-  readonly remembered: ReadonlyMap<string, BucketProperties>
+  /** What this node knew when it stopped; undefined on a disk that never knew anything. */
+  readonly remembered: ReadonlyMap<string, BucketProperties> | undefined
   /** Told after each change, to be kept for the next start. */
   readonly remember: (properties: ReadonlyMap<string, BucketProperties>) => void
 }
@@ -31,7 +29,7 @@ export interface BucketsParts {
  * a change holds everywhere within 5 s while a quorum can be reached. A node that cannot reach one
  * goes on with what it knew.
  */
-export class BucketRegistry implements Buckets {
+export class BucketRegistry implements Buckets, KnownBuckets {
   readonly defaults: BucketProperties
   readonly #env: Env
   readonly #remember: BucketsParts['remember']
@@ -40,6 +38,8 @@ export class BucketRegistry implements Buckets {
   #coordinator: Coordinator | undefined
   #timer: Timer | undefined
   #closed = false
+  #isKnown: boolean
+  readonly #waiting = new Set<() => void>()
 
   constructor({ env, defaults, remembered, remember }: BucketsParts) {
     this.#env = env
@@ -53,7 +53,8 @@ export class BucketRegistry implements Buckets {
       ttl: 0,
       durability: 'fsync',
     }
-    for (const [name, properties] of remembered) {
+    this.#isKnown = remembered !== undefined
+    for (const [name, properties] of remembered ?? []) {
       this.#known.set(name, { version: NO_VERSION, properties })
     }
   }
@@ -62,6 +63,17 @@ export class BucketRegistry implements Buckets {
     const known = this.#known.get(bucket)
     if (known) return known.properties
     return bucket === SYSTEM_BUCKET ? this.#system : this.defaults
+  }
+
+  /** Whether this disk was ever told which buckets there are. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
+  whenKnown(work: () => void): () => void {
+    if (this.#isKnown) work()
+    else this.#waiting.add(work)
+    return () => void this.#waiting.delete(work)
   }
 
   /** Begins to follow the system bucket. */
@@ -95,11 +107,13 @@ export class BucketRegistry implements Buckets {
       )
     }
     await this.#write(bucket, 'put', Buffer.from(formatProperties(properties)))
+    if (!this.#isKnown) return await this.refresh()
     this.#learn(new Map(this.#known).set(bucket, { version: NO_VERSION, properties }))
   }
 
   async delete(bucket: string): Promise<void> {
     await this.#write(bucket, 'delete', Buffer.alloc(0))
+    if (!this.#isKnown) return await this.refresh()
     const known = new Map(this.#known)
     known.delete(bucket)
     this.#learn(known)
@@ -123,12 +137,18 @@ export class BucketRegistry implements Buckets {
 
   #learn(known: Map<string, Known>): void {
     const before = this.#known
+    const wasKnown = this.#isKnown
     this.#known = known
+    this.#isKnown = true
     const same =
+      wasKnown &&
       before.size === known.size &&
       [...known].every(([name, { properties }]) => before.get(name)?.properties === properties)
     if (same) return
     this.#remember(new Map([...known].map(([name, { properties }]) => [name, properties])))
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const work of waiting) work()
   }
 
   #schedule(delay: ReturnType<typeof millis>): void {
@@ -139,7 +159,9 @@ export class BucketRegistry implements Buckets {
         .catch((error: unknown) => {
           if (!(error instanceof ShoalError)) this.#env.halt(error as Error)
         })
-        .finally(() => this.#schedule(limits.bucketRefresh))
+        .finally(() => {
+          this.#schedule(this.#isKnown ? limits.bucketRefresh : limits.bucketRefreshFirst)
+        })
     })
   }
 

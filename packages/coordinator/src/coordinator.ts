@@ -11,6 +11,7 @@ import {
   encodeTrace,
   questionKinds,
 } from '@shoal/wire'
+import { type KnownBuckets, SYSTEM_BUCKET, waitForBuckets } from './bucket-wait.ts'
 import { Traces } from './core/traces.ts'
 import { Deadlines } from './deadlines.ts'
 import { createFigures, type Desk, type Figures } from './desk.ts'
@@ -22,7 +23,6 @@ import { type CoordinatorQuestion, type Hints, type Replicas, readable } from '.
 import type { Progress } from './progress.ts'
 import { readKey, type Settings } from './reading.ts'
 import type {
-  Buckets,
   Explanation,
   KeyRequest,
   KeyValue,
@@ -44,7 +44,7 @@ export interface CoordinatorParts {
   readonly ring: () => Ring
   readonly replica: Replica
   readonly peers: Replicas
-  readonly buckets: Pick<Buckets, 'of'>
+  readonly buckets: KnownBuckets
   readonly contexts: ContextCodec
   readonly sessions: SessionCodec
   readonly settings: Settings
@@ -59,7 +59,7 @@ const HEDGE_TICK = millis(4)
 /** Quorums for clients, on any node. One object for the life of a node. */
 export class Coordinator implements KeyValue {
   readonly #desk: Desk
-  readonly #buckets: Pick<Buckets, 'of'>
+  readonly #buckets: KnownBuckets
   readonly #settings: Settings
   readonly #traces = new Traces()
 
@@ -92,20 +92,25 @@ export class Coordinator implements KeyValue {
   }
 
   read(request: ReadRequest, done: (result: ReadAnswer | ShoalError) => void): void {
-    this.#run(request, 'get', done, (place, end) => {
-      readKey(this.#desk, this.#settings, place, request, end)
+    this.#run(request, 'get', done, (place, asked, end) => {
+      readKey(this.#desk, this.#settings, place, asked, end)
     })
   }
 
   write(request: WriteRequest, done: (result: WriteAnswer | ShoalError) => void): void {
-    this.#run(request, request.operation, done, (place, end) => {
-      if (place.self >= 0) return writeKey(this.#desk, this.#settings, place, request, end)
-      forwardWrite(this.#desk, place, request, end)
+    this.#run(request, request.operation, done, (place, asked, end) => {
+      if (place.self >= 0) return writeKey(this.#desk, this.#settings, place, asked, end)
+      forwardWrite(this.#desk, place, asked, end)
     })
   }
 
   list(request: ListRequest): Promise<ListAnswer> {
-    return listBucket(this.#desk, this.#settings, this.#buckets.of(request.bucket), request)
+    return new Promise((resolve, reject) => {
+      this.#whenKnown(request, reject, (asked) => {
+        const bucket = this.#buckets.of(asked.bucket)
+        resolve(listBucket(this.#desk, this.#settings, bucket, asked))
+      })
+    })
   }
 
   explain(bucket: string, key: string, timeout: Millis): Promise<Explanation> {
@@ -152,11 +157,15 @@ export class Coordinator implements KeyValue {
   }
 
   /** What every request has in common: admission, one end, a trace for those who asked. */
-  #run<T extends { readonly traceId?: string }>(
-    request: KeyRequest,
+  #run<Q extends KeyRequest, T extends { readonly traceId?: string }>(
+    request: Q,
     operation: string,
     done: (result: T | ShoalError) => void,
-    start: (place: Place, end: (result: T | ShoalError, progress?: Progress) => void) => void,
+    start: (
+      place: Place,
+      request: Q,
+      end: (result: T | ShoalError, progress?: Progress) => void,
+    ) => void,
   ): void {
     const { env, figures } = this.#desk
     const full = figures.operationsInFlight >= limits.operationsInFlightMax
@@ -171,12 +180,26 @@ export class Coordinator implements KeyValue {
       const traceId = this.#keepTrace(request, operation, progress)
       done(result instanceof ShoalError ? result : { ...result, traceId })
     }
-    try {
-      start(locate(this.#desk, this.#buckets, request.bucket, request.key), end)
-    } catch (error) {
-      if (!(error instanceof ShoalError)) throw error
-      env.nextTurn(() => end(error))
-    }
+    this.#whenKnown(request, end, (asked) => {
+      try {
+        start(locate(this.#desk, this.#buckets, asked.bucket, asked.key), asked, end)
+      } catch (error) {
+        if (!(error instanceof ShoalError)) throw error
+        env.nextTurn(() => end(error))
+      }
+    })
+  }
+
+  /** At once, but on a disk so new that nobody has told it of the buckets yet. */
+  #whenKnown<Q extends { readonly bucket: string; readonly timeout: Millis }>(
+    request: Q,
+    refuse: (error: ShoalError) => void,
+    go: (request: Q) => void,
+  ): void {
+    const isKnown = this.#buckets.isKnown !== false || request.bucket === SYSTEM_BUCKET
+    if (isKnown) return go(request)
+    const { env, deadlines } = this.#desk
+    waitForBuckets({ env, deadlines, buckets: this.#buckets }, request, { refuse, go })
   }
 
   #answerForwarded(question: CoordinatorQuestion): void {

@@ -1,5 +1,6 @@
 /** @shoal/coordinator: quorums. */
-export { BucketRegistry, type BucketsParts, SYSTEM_BUCKET } from './buckets.ts'
+export { type KnownBuckets, SYSTEM_BUCKET } from './bucket-wait.ts'
+export { BucketRegistry, type BucketsParts } from './buckets.ts'
 export { Coordinator, type CoordinatorParts } from './coordinator.ts'
 export { formatProperties, parseProperties } from './core/bucket-properties.ts'
 export type { Figures } from './desk.ts'

@@ -198,6 +198,8 @@ export const limits = {
   bucketsMax: 10_000,
   /** How often the properties of buckets are read again. */
   bucketRefresh: seconds(2),
+  /** How often a node with a new disk asks for them until it is told. */
+  bucketRefreshFirst: millis(100),
 
   // Making copies equal.
   /** The longest time between two exchanges of one pair of replicas (E3). */

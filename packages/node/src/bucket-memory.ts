@@ -10,10 +10,10 @@ const KEY = Buffer.from('bucket-properties')
 export async function readRememberedBuckets(
   store: Store,
   defaults: BucketProperties,
-): Promise<Map<string, BucketProperties>> {
+): Promise<Map<string, BucketProperties> | undefined> {
   const [text] = await store.getMany('meta', [KEY])
+  if (!text) return undefined
   const remembered = new Map<string, BucketProperties>()
-  if (!text) return remembered
   for (const [name, properties] of Object.entries(JSON.parse(text.toString()) as object)) {
     const parsed = parseProperties(String(properties), defaults)
     if (parsed) remembered.set(name, parsed)
