@@ -7,7 +7,7 @@ import type { Machine } from './machine.ts'
 /** What a fault of a disk has done. Without `undo` it stays until something is written over it. */
 export interface DiskEffect {
   readonly undo?: () => void
-  readonly damage?: DiskDamage
+  readonly damage?: readonly DiskDamage[]
 }
 
 /** Rows and versions have checksums of ours; the rest is guarded by those of the real store. */
@@ -36,8 +36,10 @@ export function strikeDisk(
     case 'misdirected-write':
       disk.misdirectNextWrite(CHECKED_BY_US.includes(at) ? at : 'rows', random)
       return {}
+    case 'read-fails':
+      return failReads(disk, at, pick)
     default:
-      return damageDisk(disk, { fault, column: at, pick, random })
+      return damageDisk(disk, { fault, column, pick, random })
   }
 }
 
@@ -45,17 +47,54 @@ function damageDisk(
   disk: Machine['disk'],
   options: {
     readonly fault: 'bit-rot' | 'read-error' | 'stale-read'
-    readonly column: Column
+    readonly column: Column | undefined
     readonly pick: number
     readonly random: Random
   },
 ): DiskEffect | undefined {
-  const { fault, column, pick, random } = options
-  const count = disk.keyCount(column)
-  const key = count === 0 ? undefined : disk.keyAt(column, pick % count)
+  const { fault, pick } = options
+  // A bad block may hold both records of a key.
+  const both = options.column === undefined && pick % 3 === 1
+  const column = options.column ?? (pick % 3 === 0 ? 'versions' : 'rows')
+  const key = keyToHit(disk, column, pick)
   if (!key) return undefined
-  const damage = (kind: DiskDamage['kind']): DiskEffect => ({
-    damage: { kind, column, key: key.toString('latin1') },
+  const places = [{ column, key }]
+  if (both && fault !== 'stale-read') places.push({ column: 'versions', key: nameOf(key) })
+  const damage = places.flatMap((place) => damageRecord(disk, { ...options, ...place }) ?? [])
+  return damage.length > 0 ? { damage } : undefined
+}
+
+function keyToHit(disk: Machine['disk'], column: Column, pick: number): Buffer | undefined {
+  const count = disk.keyCount(column)
+  return count === 0 ? undefined : disk.keyAt(column, pick % count)
+}
+
+/** Names the version record of a row. */
+const nameOf = (rowKey: Buffer): Buffer => Buffer.from(rowKey.subarray(TOKEN_BYTES))
+const TOKEN_BYTES = 8
+
+/** An error that passes: it says nothing about what is on the disk. */
+function failReads(disk: Machine['disk'], column: Column, pick: number): DiskEffect | undefined {
+  const key = keyToHit(disk, column, pick)
+  if (!key) return undefined
+  disk.failRead(column, key, 'SHOAL_STORE_FAILED')
+  return { undo: () => disk.allowRead(column, key) }
+}
+
+function damageRecord(
+  disk: Machine['disk'],
+  options: {
+    readonly fault: 'bit-rot' | 'read-error' | 'stale-read'
+    readonly column: Column
+    readonly key: Buffer
+    readonly random: Random
+  },
+): DiskDamage | undefined {
+  const { fault, column, key, random } = options
+  const damage = (kind: DiskDamage['kind']): DiskDamage => ({
+    kind,
+    column,
+    key: key.toString('latin1'),
   })
   if (fault === 'stale-read') return disk.staleRead(column, key) ? damage('stale') : undefined
   // A flipped bit in what we have no checksum for is found by the checksum of its block.

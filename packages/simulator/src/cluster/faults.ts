@@ -8,6 +8,7 @@ import type {
   LinkFault,
   PartitionFault,
   RollbackFault,
+  StopFault,
   WipeFault,
 } from '../plan/plan.ts'
 import { chooseRollback, mendDisk, strikeDisk } from './disk-faults.ts'
@@ -57,6 +58,7 @@ export class Faults {
       mendDisk(machine)
       machine.clock.correct()
       machine.diesBooting = false
+      machine.cutAfterStart = undefined
     }
   }
 
@@ -76,7 +78,7 @@ export class Faults {
       case 'rollback':
         return this.#crash(fault)
       case 'stop':
-        return this.#stop(this.#machine(fault.node), fault.downFor)
+        return this.#stop(fault)
       case 'pause':
         return this.#pause(this.#machine(fault.node), fault.lasts)
       case 'slow':
@@ -129,9 +131,11 @@ export class Faults {
     this.#world.watchers.tell('rolledBack', machine)
   }
 
-  #stop(machine: Machine, downFor: number): Effect {
+  #stop({ node, downFor, cutAfter }: StopFault): Effect {
+    const machine = this.#machine(node)
     if (!machine.stop()) return undefined
     machine.bootAfterStop(downFor)
+    machine.cutAfterStart = cutAfter
     return HIT
   }
 
@@ -201,7 +205,9 @@ export class Faults {
   #spoilDisk(fault: DiskFault): Effect {
     const machine = this.#machine(fault.node)
     const effect = strikeDisk(machine, fault, this.#random)
-    if (effect?.damage) this.#world.watchers.tell('damaged', machine, effect.damage)
+    for (const damage of effect?.damage ?? []) {
+      this.#world.watchers.tell('damaged', machine, damage)
+    }
     return effect?.undo ? { lasts: fault.lasts ?? 0, undo: effect.undo } : effect && HIT
   }
 

@@ -52,6 +52,8 @@ export class Machine implements SimNode {
   process: SimProcess | undefined
   /** While set, the next process dies before it is up. */
   diesBooting = false
+  /** While set, the power is cut that long after the next process begins. */
+  cutAfterStart: number | undefined
   readonly #world: World
   readonly #random: Random
   #engine: Engine | undefined
@@ -109,6 +111,7 @@ export class Machine implements SimNode {
     this.process = process
     process.wire.after(millis(0), () => this.#open(process))
     if (this.diesBooting) this.#dieBooting()
+    if (this.cutAfterStart !== undefined) this.#cutAfter(this.cutAfterStart)
   }
 
   /** Starts it after that time, unless something starts it before or puts it off. */
@@ -279,6 +282,17 @@ export class Machine implements SimNode {
       if (this.life !== life || this.state !== 'booting') return
       countOne(this.#world.figures.faults, 'crash during boot')
       this.crash({ keepUnsynced: 'random' }, { silently: true })
+      this.bootIn(this.#random.below(RESTART))
+    })
+  }
+
+  #cutAfter(delay: number): void {
+    const { life } = this
+    this.cutAfterStart = undefined
+    this.#world.scheduler.add(delay, eventKinds.outside, undefined, () => {
+      if (this.life !== life || !this.process) return
+      countOne(this.#world.figures.faults, 'crash after a clean start')
+      this.crash({ keepUnsynced: 0 }, { silently: true })
       this.bootIn(this.#random.below(RESTART))
     })
   }

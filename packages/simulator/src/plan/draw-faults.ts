@@ -68,6 +68,7 @@ const drawFault: Readonly<Record<FaultKind, FaultDraw>> = {
     kind: 'stop',
     node: draw.pick(victims),
     downFor: draw.spread(10, 20_000),
+    ...(draw.chance(0.25) ? { cutAfter: draw.spread(1, 400) } : {}),
   }),
   pause: (draw, identity, { victims }) => ({
     ...identity,
@@ -161,6 +162,7 @@ function drawDisk(draw: Draw, identity: Identity, room: FaultRoom): FaultEvent {
     ['write-fails', 2],
     ['sync-fails', 2],
     ['slow', 2],
+    ['read-fails', 1],
   ]
   const damaging: readonly (readonly [DiskFault['fault'], number])[] = [
     ['bit-rot', 2],
@@ -169,7 +171,7 @@ function drawDisk(draw: Draw, identity: Identity, room: FaultRoom): FaultEvent {
     ['misdirected-write', 1],
   ]
   const fault = draw.weighted(room.damage ? [...passing, ...damaging] : passing)
-  const lasting = fault === 'full' || fault === 'slow'
+  const lasting = fault === 'full' || fault === 'slow' || fault === 'read-fails'
   return {
     ...identity,
     kind: 'disk',

@@ -91,6 +91,8 @@ export interface StopFault extends Fault {
   readonly kind: 'stop'
   readonly node: number
   readonly downFor: number
+  /** The power is cut that long after the start begins, and what was not synced is lost. */
+  readonly cutAfter?: number
 }
 
 /** The process stands still and goes on where it was. */
@@ -180,10 +182,12 @@ export interface DiskFault extends Fault {
     | 'slow'
     | 'bit-rot'
     | 'read-error'
+    | 'read-fails'
     | 'stale-read'
     | 'misdirected-write'
-  /** Of `full` and `slow`. */
+  /** Of `full`, `slow` and `read-fails`. */
   readonly lasts?: number
+  /** Absent for damage: rows or versions, and sometimes both records of one key. */
   readonly column?: 'rows' | 'versions' | 'digests' | 'hints' | 'meta'
   /** Chooses the key, or how much, among what there is when it strikes. */
   readonly pick: number

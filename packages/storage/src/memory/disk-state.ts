@@ -124,6 +124,10 @@ export class MemoryDiskState implements MemoryDisk {
     this.unreadable.set(placeOf(column, keyText(key)), code)
   }
 
+  allowRead(column: Column, key: Uint8Array): void {
+    this.unreadable.delete(placeOf(column, keyText(key)))
+  }
+
   staleRead(column: Column, key: Uint8Array): boolean {
     const text = keyText(key)
     const replaced = this.#replacedLast(column, text)

@@ -36,6 +36,8 @@ export interface MemoryDisk {
   failNextSync(fails?: boolean): void
   /** Reads and scans that meet the key reject, until it is written again. */
   failRead(column: Column, key: Uint8Array, code?: ErrorCode): void
+  /** The key can be read again. */
+  allowRead(column: Column, key: Uint8Array): void
   /**
    * Reads of the key give what it held before its last write that is remembered, until it is
    * written again. False when no earlier value is remembered.
