@@ -167,8 +167,7 @@ const path = fc.array(record({ left: fc.boolean(), hash: bytes(0, 64) }), { maxL
 export const proofAnswers: fc.Arbitrary<ProofAnswer> = record({
   digest: fc.option(bytes(8, 8), { nil: undefined }),
   others: record({ rows: u32, digest: bytes(8, 8) }),
-  inGroup: path,
-  inPartition: path,
+  path,
   root: bytes(0, 64),
 })
 

@@ -233,13 +233,15 @@ const goldens: Readonly<Record<string, readonly [Buffer, string]>> = {
     encodeProofAnswer({
       digest: Buffer.from('87654321'),
       others: { rows: 2, digest: Buffer.from('12345678') },
-      inGroup: [{ left: true, hash: Buffer.from('h') }],
-      inPartition: [{ left: false, hash: Buffer.from('ij') }],
+      path: [
+        { left: true, hash: Buffer.from('h') },
+        { left: false, hash: Buffer.from('ij') },
+      ],
       root: Buffer.from('root'),
     }),
     `
       01 '87654321' 00000002 '12345678'
-      00000001 01 00000001 'h' 00000001 00 00000002 'ij' 00000004 'root'
+      00000002 01 00000001 'h' 00 00000002 'ij' 00000004 'root'
     `,
   ],
   refusal: [encodeRefusal('SHOAL_NOT_REPLICA'), `'SHOAL_NOT_REPLICA'`],

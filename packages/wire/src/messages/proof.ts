@@ -7,18 +7,15 @@ import { ByteReader, ByteWriter, malformed } from '../bytes.ts'
  *
  *   proof: row key to the end
  *   answer: optional 8 bytes version digest; u32 other rows of the segment, 8 bytes the XOR of
- *     their digests; two paths (leaf to group, group to root), each a list of flag left, bytes;
- *     bytes root
+ *     their digests; the path, a list of flag left, bytes hash; bytes root
  */
 export interface ProofAnswer {
   /** Of the version held, 8 bytes; absent when the key is not held. */
   readonly digest: Buffer | undefined
   /** The other rows of the segment, and the XOR of their digests, 8 bytes. */
   readonly others: { readonly rows: number; readonly digest: Buffer }
-  /** From the segment digest up to the root of its group. */
-  readonly inGroup: readonly ProofStep[]
-  /** From the root of the group up to the root of the partition. */
-  readonly inPartition: readonly ProofStep[]
+  /** From the segment digest up to the root. */
+  readonly path: readonly ProofStep[]
   readonly root: Buffer
 }
 
@@ -43,14 +40,14 @@ export function decodeProof(body: Buffer): Buffer {
 }
 
 export function encodeProofAnswer(proof: ProofAnswer): Buffer {
-  const { digest, others, inGroup, inPartition, root } = proof
+  const { digest, others, path, root } = proof
   invariant(others.digest.length === DIGEST_BYTES, 'a digest has 8 bytes')
   invariant(digest === undefined || digest.length === DIGEST_BYTES, 'a digest has 8 bytes')
   const writer = new ByteWriter(512)
   const step = ({ left, hash }: ProofStep) => writer.flag(left).bytes(hash)
   writer.optional(digest, (value) => writer.raw(value))
   writer.u32(others.rows).raw(others.digest)
-  return writer.list(inGroup, step).list(inPartition, step).bytes(root).finish()
+  return writer.list(path, step).bytes(root).finish()
 }
 
 /** Views into the body. @throws SHOAL_FRAME_INVALID */
@@ -60,8 +57,7 @@ export function decodeProofAnswer(body: Buffer): ProofAnswer {
   const proof = {
     digest: reader.optional(() => reader.raw(DIGEST_BYTES)),
     others: { rows: reader.u32(), digest: reader.raw(DIGEST_BYTES) },
-    inGroup: reader.list(step, STEP_BYTES_MIN),
-    inPartition: reader.list(step, STEP_BYTES_MIN),
+    path: reader.list(step, STEP_BYTES_MIN),
     root: reader.bytes(),
   }
   reader.end()
