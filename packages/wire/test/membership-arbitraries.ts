@@ -63,7 +63,7 @@ export const pongs: fc.Arbitrary<PongMessage> = fc.record(
 )
 
 export const gossipSyncs: fc.Arbitrary<GossipSyncMessage> = fc.oneof(
-  fc.record({ kind: fc.constant('news'), header, updates }, plain),
+  fc.record({ kind: fc.constantFrom('news', 'missing'), header, updates }, plain),
   fc.record({ kind: fc.constant('compare'), header, digest }, plain),
 )
 

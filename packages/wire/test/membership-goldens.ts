@@ -53,6 +53,10 @@ export const membershipGoldens: Readonly<Record<string, readonly [Buffer, string
     encodeGossipSync({ kind: 'news', header, updates: [{ ...alive, state: 'dead' }] }),
     `${headerBytes} 00 00000001 ${aliveBytes.replace(`'a' 00`, `'a' 02`)}`,
   ],
+  'gossip of what was missing': [
+    encodeGossipSync({ kind: 'missing', header, updates: [alive] }),
+    `${headerBytes} 02 00000001 ${aliveBytes}`,
+  ],
   'gossip to compare': [
     encodeGossipSync({ kind: 'compare', header, digest: 'ffffffffffffff00' }),
     `${headerBytes} 01 ffffffffffffff00`,

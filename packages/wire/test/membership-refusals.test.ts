@@ -98,7 +98,7 @@ t.test('WM3: more updates than a message holds, and kinds of no table, are refus
   const many = head().u32(limits.gossipUpdatesMax + 1)
   for (let index = 0; index <= limits.gossipUpdatesMax; index++) many.raw(one)
   t.throws(() => decodePing(many.finish()), malformed)
-  t.throws(() => decodeGossipSync(head().u8(2).u32(0).finish()), malformed)
+  t.throws(() => decodeGossipSync(head().u8(3).u32(0).finish()), malformed)
   t.throws(() => decodeGossip(head().u8(3).u32(0).finish()), malformed)
   t.throws(() => decodePingRequest(head().text('a b').u32(1).u32(0).finish()), malformed)
 })

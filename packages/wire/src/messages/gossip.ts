@@ -16,6 +16,7 @@ import {
  * ```
  * gossipSync  header, u8 0, list of updates        news
  *             header, u8 1, 8 bytes digest         compare: of all that the sender knows
+ *             header, u8 2, list of updates        missing
  * gossip      header, u8 kind, list of updates     several may answer one comparison
  * ringFetch   header
  * ring        the encoded record, to the end
@@ -23,7 +24,8 @@ import {
  */
 export type GossipSyncMessage =
   | {
-      readonly kind: 'news'
+      /** `missing`: what the other turned out not to know when two compared; others may well. */
+      readonly kind: 'news' | 'missing'
       readonly header: MembershipHeader
       readonly updates: readonly MemberUpdate[]
     }
@@ -50,14 +52,14 @@ export interface RingFetchMessage {
   readonly header: MembershipHeader
 }
 
-const questionWords = ['news', 'compare'] as const
+const questionWords = ['news', 'compare', 'missing'] as const
 const DIGEST = /^[0-9a-f]{16}$/
 
 export function encodeGossipSync(message: GossipSyncMessage): Buffer {
   const writer = new ByteWriter()
   writeHeader(writer, message.header)
   writer.choice(questionWords, message.kind)
-  if (message.kind === 'news') return writeUpdates(writer, message.updates).finish()
+  if (message.kind !== 'compare') return writeUpdates(writer, message.updates).finish()
   invariant(DIGEST.test(message.digest), 'a digest has 16 hexadecimal digits')
   return writer.raw(Buffer.from(message.digest, 'hex')).finish()
 }
@@ -68,9 +70,9 @@ export function decodeGossipSync(body: Buffer): GossipSyncMessage {
   const header = readHeader(reader)
   const kind = reader.choice(questionWords)
   const message: GossipSyncMessage =
-    kind === 'news'
-      ? { kind, header, updates: readUpdates(reader) }
-      : { kind, header, digest: reader.raw(8).toString('hex') }
+    kind === 'compare'
+      ? { kind, header, digest: reader.raw(8).toString('hex') }
+      : { kind, header, updates: readUpdates(reader) }
   reader.end()
   return message
 }
