@@ -63,7 +63,17 @@ export class Rig implements RigWorld {
     this.nodes = record.members.map(
       ({ id }, index) => new RigNode(this, { index, id, ring: createRing(record, id) }),
     )
-    const cluster = { nodes: this.nodes, now: () => this.env.clock.elapsed() }
+    let events = 0
+    const cluster = {
+      nodes: this.nodes,
+      now: () => this.env.clock.elapsed(),
+      // Each thing that happens is an event of its own.
+      figures: {
+        get events(): number {
+          return events++
+        },
+      },
+    }
     this.checks = new Checks({
       cluster: cluster as unknown as SimCluster,
       plan: { injections, faults: [] },

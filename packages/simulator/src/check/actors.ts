@@ -1,5 +1,6 @@
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import { eachEntry, hexOf } from './decode.ts'
+import type { Meaning } from './history.ts'
 import type { Key, World } from './world.ts'
 
 interface Actor {
@@ -7,6 +8,8 @@ interface Actor {
   readonly partition: number
   life: number
   counter: number
+  /** When it issued first. */
+  readonly since: number
   /** The highest that its own node was told of by another, in which process. */
   heard: { readonly life: number; readonly counter: number } | undefined
   /** An older disk of its node was put back, and on it the node had stopped cleanly. */
@@ -16,7 +19,9 @@ interface Actor {
 /** A1, A2, I11: counters of an actor rise, in one place, and do not outlive an unclean stop. */
 export class Actors {
   readonly #world: World
-  readonly #actors = new Map<string, Actor>()
+  /** The process of each node that met a clock last, so that it is taken apart once. */
+  readonly #heardIn = new WeakMap<Meaning, number[]>()
+  readonly #actors = new Map<number, Actor>()
   /** By node: the last process that did not end cleanly. */
   readonly #unclean: number[]
   readonly #booted: number[]
@@ -47,7 +52,15 @@ export class Actors {
   }
 
   /** A node merges a clock, in which it may meet actors of its own. */
-  heard({ index, life }: SimNode, clock: Buffer): void {
+  heard({ index, life }: SimNode, clock: Buffer, meaning: Meaning): void {
+    const lives = this.#heardIn.get(meaning)
+    if (lives?.[index] === life) return
+    if (lives) lives[index] = life
+    else
+      this.#heardIn.set(
+        meaning,
+        Array.from(this.#unclean, (_life, at) => (at === index ? life : 0)),
+      )
     eachEntry(clock, (id, counter) => {
       const actor = this.#actors.get(id)
       if (actor?.node !== index) return
@@ -57,7 +70,7 @@ export class Actors {
   }
 
   /** An actor issues a counter. What a forked one writes is in doubt. */
-  issued(node: SimNode, key: Key, { id, counter }: { id: string; counter: number }): void {
+  issued(node: SimNode, key: Key, { id, counter }: { id: number; counter: number }): void {
     const { index, life } = node
     const actor = this.#actors.get(id)
     if (!actor) {
@@ -67,12 +80,14 @@ export class Actors {
         partition,
         life,
         counter,
+        since: this.#world.now(),
         heard: undefined,
         forked: false,
       })
       return
     }
     this.#checkMemory(node, actor, { id, counter })
+    this.#checkForgotten(actor, id)
     if (actor.forked) this.#world.doubt(key)
     else this.#check(node, key, { id, counter, actor })
     actor.counter = Math.max(actor.counter, counter)
@@ -83,17 +98,25 @@ export class Actors {
   #checkMemory(
     { index, life }: SimNode,
     { heard }: Actor,
-    { id, counter }: { id: string; counter: number },
+    { id, counter }: { id: number; counter: number },
   ): void {
     if (heard?.life !== life || counter > heard.counter) return
-    const text = `node ${index} mints ${counter} of ${hexOf(id)}, of which it was told ${heard.counter}`
+    const text = `node ${index} mints ${counter} of ${hexOf(id)}`
+    this.#world.findings.add('A2', `${text}, of which it was told ${heard.counter}`)
+  }
+
+  /** A2: a node whose disk lost what it had written writes as somebody new. */
+  #checkForgotten({ node, partition, since }: Actor, id: number): void {
+    const at = this.#world.forgotten.get(`${node} ${partition}`)
+    if (at === undefined || since >= at) return
+    const text = `node ${node} writes on as ${hexOf(id)}, though it lost what that had written`
     this.#world.findings.add('A2', text)
   }
 
   #check(
     { index, life }: SimNode,
     key: Key,
-    { id, counter, actor }: { id: string; counter: number; actor: Actor },
+    { id, counter, actor }: { id: number; counter: number; actor: Actor },
   ): void {
     const whose = `actor ${hexOf(id)} of node ${actor.node}, partition ${actor.partition}`
     const fail = (invariant: string, text: string): void => {

@@ -18,15 +18,28 @@ export function withBit(set: Bits, member: number): Bits {
   return result
 }
 
+/** Adds to a set that nobody else has seen yet and that is long enough. */
+export function addTo(growing: Bits, added: Bits): void {
+  for (let word = 0; word < added.length; word++) {
+    growing[word] = (growing[word] as number) | (added[word] as number)
+  }
+}
+
+/** Takes from a set that nobody else has seen yet. */
+export function takeFrom(shrinking: Bits, removed: Bits): void {
+  const length = Math.min(shrinking.length, removed.length)
+  for (let word = 0; word < length; word++) {
+    shrinking[word] = (shrinking[word] as number) & ~(removed[word] as number)
+  }
+}
+
 /** One of its arguments where that is the result. */
 export function union(one: Bits, other: Bits): Bits {
   if (one === other || within(other, one)) return one
   if (within(one, other)) return other
   const [longer, shorter] = one.length >= other.length ? [one, other] : [other, one]
   const result = new Uint32Array(longer)
-  for (let word = 0; word < shorter.length; word++) {
-    result[word] = (result[word] as number) | (shorter[word] as number)
-  }
+  addTo(result, shorter)
   return result
 }
 
@@ -41,10 +54,7 @@ export function intersection(one: Bits, other: Bits): Bits {
 
 export function without(set: Bits, removed: Bits): Bits {
   const result = new Uint32Array(set)
-  const length = Math.min(set.length, removed.length)
-  for (let word = 0; word < length; word++) {
-    result[word] = (result[word] as number) & ~(removed[word] as number)
-  }
+  takeFrom(result, removed)
   return result
 }
 
@@ -64,9 +74,13 @@ export function isEmpty(set: Bits): boolean {
   return true
 }
 
-/** The largest member, −1 when there is none. */
-export function highestBit(set: Bits): number {
-  for (let word = set.length - 1; word >= 0; word--) {
+/**
+ * The largest member, −1 when there is none.
+ *
+ * @param below  no member is as large as that
+ */
+export function highestBit(set: Bits, below = 32 * set.length): number {
+  for (let word = Math.min(set.length - 1, below >>> 5); word >= 0; word--) {
     const bits = set[word] as number
     if (bits !== 0) return word * 32 + 31 - Math.clz32(bits)
   }

@@ -63,6 +63,17 @@ export class Checks implements Observer {
     return this.#world.findings.violations
   }
 
+  /** Whether any copy of a key is whole: of the others nothing can be asked. */
+  hasSoundCopy(bucket: string, key: string): boolean {
+    const { primaries, copies } = this.#world.keyOf(bucket, key)
+    return primaries.some((node) => copies[node]?.damaged === false)
+  }
+
+  /** Keys with the nodes that hold damaged rows of them, as far as the checks know. */
+  damagedRows(): { readonly bucket: string; readonly key: string; readonly node: number }[] {
+    return this.#disks.damagedRows()
+  }
+
   /** How often each kind of check was made. */
   get counts(): ReadonlyMap<string, number> {
     return this.#world.findings.made
@@ -79,7 +90,7 @@ export class Checks implements Observer {
     this.#world.booted(node)
     this.#disks.settle(node.index)
     this.#minting.actors.booted(node)
-    this.#final.checkDigests(node)
+    this.#final.checkDigests(node, 'rows')
     const watcher = this.#watcherOf(node)
     if (node.replica) watchReplica(node.replica, watcher)
     if (node.coordinator) watchCoordinator(node.coordinator, watcher)
@@ -162,6 +173,7 @@ export class Checks implements Observer {
     return {
       written: (operation, result) => this.#minting.written(node, operation, result),
       merged: (operation) => this.#minting.merged(node, operation),
+      refused: (operation, code) => this.#minting.refused(node, operation, code),
       read: (request) => {
         this.#disks.settleAll()
         const open = this.#requests.begin(
@@ -183,7 +195,9 @@ export class Checks implements Observer {
       write: (request) => {
         const open = this.#requests.begin(node, `write ${request.idempotencyKey}`, request.timeout)
         this.#minting.times.taken(node, request)
-        if (request.precondition) this.#hedges.reads(node)
+        const { damages } = this.#world.keyOf(request.bucket, request.key)
+        // It looks at the others where its own copy may be damaged.
+        if (request.precondition || damages > 0) this.#hedges.reads(node)
         const wrongLevel = expectLevel(node, request)
         return (result: WriteAnswer | ShoalError) => {
           this.#disks.settleAll()

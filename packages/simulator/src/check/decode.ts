@@ -13,19 +13,22 @@ const CHECKSUM_BYTES = 8
 const ROW_HEAD_BYTES = 6
 const ROW_FIRST_BYTES = 0x5352_0100
 
-/** The actor of a dot as a key of maps: latin-1 text of its 8 bytes. */
-export const actorAt = (bytes: Buffer, at: number): string =>
-  bytes.toString('latin1', at, at + ACTOR_BYTES)
+/**
+ * The actor of a dot as a key of maps: a number of its last six bytes. They are random, so no two
+ * actors of one run share them.
+ */
+export const actorAt = (bytes: Buffer, at: number): number => bytes.readUIntBE(at + 2, 6)
 
 export const counterAt = (bytes: Buffer, at: number): number =>
   bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)
 
-export const hexOf = (latin1: string): string => Buffer.from(latin1, 'latin1').toString('hex')
+/** The last twelve of the actor's hex digits. */
+export const hexOf = (actor: number): string => actor.toString(16).padStart(12, '0')
 
 /** Calls back for each entry of a clock: its actor, its counter, whether it is a base. */
 export function eachEntry(
   clock: Buffer,
-  visit: (actor: string, counter: number, isBase: boolean) => void,
+  visit: (actor: number, counter: number, isBase: boolean) => void,
 ): void {
   const bases = clock.readUInt16BE(0)
   const end = clockBytes(clock, 0)
@@ -77,6 +80,13 @@ export interface ReadRow {
   readonly blocks: readonly Buffer[]
 }
 
+/** The clock of a row that someone else has verified. */
+export function rowClock(row: Buffer): Buffer | undefined {
+  if (row.length < ROW_HEAD_BYTES + CLOCK_HEAD_BYTES) return undefined
+  const end = ROW_HEAD_BYTES + clockBytes(row, ROW_HEAD_BYTES)
+  return end <= row.length ? row.subarray(ROW_HEAD_BYTES, end) : undefined
+}
+
 /** Undefined when anything about the row is wrong, every checksum included. */
 export function readRow(row: Buffer, token: bigint): ReadRow | undefined {
   if (row.length < ROW_HEAD_BYTES + CLOCK_HEAD_BYTES + CHECKSUM_BYTES) return undefined
@@ -115,7 +125,7 @@ export function agree(row: ReadRow, version: ReadVersion): boolean {
 
 /** A live header in parts. */
 export interface Header {
-  readonly actor: string
+  readonly actor: number
   readonly counter: number
   readonly tombstone: boolean
   /** 48 bits of milliseconds and 16 of a counter. */

@@ -3,7 +3,16 @@ import { noBits, within, without } from './bits.ts'
 import { agree, HEADER_BYTES, readRow, readVersion, storedVersion } from './decode.ts'
 import { describe, nameOf, noState, type State } from './history.ts'
 import type { DiskDamage, ObservedBatch } from './observer.ts'
-import { type Copy, emptyCopy, hurt, isExcused, type Key, keyText, type World } from './world.ts'
+import {
+  type Copy,
+  emptyCopy,
+  hurt,
+  isExcused,
+  type Key,
+  keyText,
+  undamaged,
+  type World,
+} from './world.ts'
 
 interface Change {
   readonly copy: Copy
@@ -11,9 +20,23 @@ interface Change {
   readonly before: State
 }
 
+/** What a node wrote of one key, in one batch. */
+interface Records {
+  readonly record: Buffer
+  readonly row: Buffer | undefined
+}
+
+const sameRecords = (one: Records, other: Records): boolean =>
+  one.row !== undefined &&
+  other.row !== undefined &&
+  one.record.equals(other.record) &&
+  one.row.equals(other.row)
+
 interface Disk {
   /** Not looked at yet: writes of the same group may still have to be told. */
   readonly waiting: (ObservedBatch | DiskDamage)[]
+  /** The event of the simulation in which the last of them came. */
+  wroteIn: number
   /** What each unsynced batch changed, oldest first. */
   unsynced: (readonly Change[])[]
   /** Of other columns than rows and versions. */
@@ -30,11 +53,14 @@ interface Disk {
 export class Disks {
   readonly #world: World
   readonly #disks: Disk[]
+  /** The records of a key that were found sound last. A damaged disk may change them. */
+  readonly #judged = new Map<Key, Records & { readonly state: State }>()
 
   constructor(world: World) {
     this.#world = world
     this.#disks = world.nodes.map(({ disk }) => ({
       waiting: [],
+      wroteIn: 0,
       unsynced: Array.from({ length: disk.unsyncedBatches }, () => []),
       digestsDamaged: false,
     }))
@@ -46,7 +72,9 @@ export class Disks {
 
   wrote({ index }: SimNode, batch: ObservedBatch): void {
     this.settle(index)
-    ;(this.#disks[index] as Disk).waiting.push(batch)
+    const disk = this.#disks[index] as Disk
+    disk.waiting.push(batch)
+    disk.wroteIn = this.#world.events
   }
 
   synced({ index }: SimNode, batches: number): void {
@@ -96,6 +124,8 @@ export class Disks {
     const copy = key.copies[index] as Copy
     hurt(key, index, this.#world.now())
     copy.damaged = true
+    if (column === 'rows') copy.rowDamaged = true
+    else copy.versionDamaged = true
     if (kind !== 'missing' && kind !== 'stale') return
     this.#world.doubt(key)
     // A change of the digest was counted from an older state than the one it replaced.
@@ -120,10 +150,19 @@ export class Disks {
       const version = record && storedVersion(record, key.token)
       const copy = key.copies[index] as Copy
       copy.damaged = version === undefined
+      copy.versionDamaged = copy.damaged
       copy.cached = version ? key.history.state(version) : noState
       copy.durable = copy.cached
       copy.running = copy.cached.events
     }
+  }
+
+  damagedRows(): { readonly bucket: string; readonly key: string; readonly node: number }[] {
+    return [...this.#world.keys.values()].flatMap(({ bucket, key, primaries, copies }) =>
+      primaries
+        .filter((node) => copies[node]?.rowDamaged && !bucket.startsWith('_'))
+        .map((node) => ({ bucket, key, node })),
+    )
   }
 
   /** Looks at what came in meanwhile. */
@@ -144,53 +183,66 @@ export class Disks {
 
   /**
    * In the middle of telling of a group an answer may leave; what the group wrote is then not yet
-   * known to the last.
+   * known to the last. All of it is told within one event of the simulation.
    */
   #tryToSettle(index: number): void {
-    const disk = this.#disks[index] as Disk
-    const isTold = (batch: ObservedBatch): boolean =>
-      batch.operations.every(({ column, key: name, value }) => {
-        if (column !== 'versions' || !value) return true
-        const key = this.#world.keyNamed(name)
-        const version = storedVersion(value, key.token)
-        return !version || !key.history.state(version).fault?.unknown
-      })
-    if (disk.waiting.every((event) => !('operations' in event) || isTold(event))) this.settle(index)
+    if ((this.#disks[index] as Disk).wroteIn !== this.#world.events) this.settle(index)
   }
 
   #take(index: number, disk: Disk, { operations }: ObservedBatch): void {
     const changes: Change[] = []
-    const rows = new Map<string, Buffer>()
+    let rowOf: Key | undefined
+    let row: Buffer | undefined
     for (const { column, key: text, value } of operations) {
-      if (column === 'rows' && value) rows.set(text.slice(TOKEN_BYTES), value)
-      else if ((column === 'rows' || column === 'versions') && !value) {
+      if (column !== 'rows' && column !== 'versions') continue
+      if (!value) {
         this.#world.findings.add('D3', `node ${index} removed a record of ${column}`)
+      } else if (column === 'rows') {
+        if (rowOf) this.#loneRow(index, rowOf)
+        rowOf = this.#world.keyNamed(text.slice(TOKEN_BYTES))
+        row = value
+      } else {
+        const key = this.#world.keyNamed(text)
+        changes.push(
+          this.#change(index, key, { record: value, row: key === rowOf ? row : undefined }),
+        )
+        if (key === rowOf) rowOf = undefined
       }
     }
-    for (const { column, key: name, value } of operations) {
-      if (column !== 'versions' || !value) continue
-      const key = this.#world.keyNamed(name)
-      const copy = key.copies[index] as Copy
-      const state = this.#judge(index, key, { record: value, row: rows.get(name) })
-      rows.delete(name)
-      this.#compare(index, key, copy, state)
-      changes.push({ copy, state, before: copy.cached })
-      Object.assign(copy, { cached: state, running: state.events, damaged: false })
-    }
-    for (const name of rows.keys()) {
-      const key = this.#world.keyNamed(name)
-      this.#world.fail(
-        key,
-        'white box',
-        `node ${index} wrote a row of ${keyText(key)} without its version`,
-      )
-    }
+    if (rowOf) this.#loneRow(index, rowOf)
     disk.unsynced.push(changes)
   }
 
-  #judge(index: number, key: Key, { record, row }: { record: Buffer; row: Buffer | undefined }) {
-    const { findings } = this.#world
-    findings.checked('copies written')
+  #loneRow(index: number, key: Key): void {
+    const text = `node ${index} wrote a row of ${keyText(key)} without its version`
+    this.#world.fail(key, 'white box', text)
+  }
+
+  #change(index: number, key: Key, written: Records): Change {
+    const copy = key.copies[index] as Copy
+    const before = copy.cached
+    const state = this.#judge(index, key, written)
+    this.#compare(index, key, copy, state)
+    copy.cached = state
+    copy.running = state.events
+    if (copy.damaged) Object.assign(copy, undamaged)
+    return { copy, state, before }
+  }
+
+  /** Replicas mostly write the very bytes that another has written just before. */
+  #judge(index: number, key: Key, written: Records): State {
+    this.#world.findings.checked('copies written')
+    const last = this.#judged.get(key)
+    if (!key.primaries.includes(index) || !last || !sameRecords(last, written)) {
+      const state = this.#judgeAnew(index, key, written)
+      if (state.fault) this.#judged.delete(key)
+      else this.#judged.set(key, { ...written, state })
+      return state
+    }
+    return last.state
+  }
+
+  #judgeAnew(index: number, key: Key, { record, row }: Records): State {
     const fail = (invariant: string, text: string): void => {
       this.#world.fail(key, invariant, `node ${index} wrote a copy of ${keyText(key)}: ${text}`)
     }
@@ -235,9 +287,13 @@ export class Disks {
     }
   }
 
-  /** A copy never forgets, unless it was damaged and replaced by a sound one. */
+  /** A copy never forgets, unless both its records were damaged and replaced by sound ones. */
   #compare(index: number, key: Key, copy: Copy, state: State): void {
-    if (copy.damaged || within(copy.cached.events, state.events)) return
+    if (within(copy.cached.events, state.events)) return
+    if (copy.rowDamaged && copy.versionDamaged) {
+      this.#world.forgotten.set(`${index} ${key.partition}`, this.#world.now())
+      return
+    }
     const forgotten = key.history.maximal(without(copy.cached.events, state.events))
     const names = forgotten.slice(0, 3).map(nameOf).join(', ')
     const text = `node ${index} wrote a copy of ${keyText(key)} that no longer knows ${names}`

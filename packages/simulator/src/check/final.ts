@@ -2,7 +2,7 @@ import type { Partition } from '@shoal/kernel'
 import { limits } from '@shoal/kernel'
 import { hash64, segmentOfRowKey } from '@shoal/ring'
 import type { SimNode } from '../cluster/sim-cluster.ts'
-import { hasBit } from './bits.ts'
+import { hasBit, noBits, union, within } from './bits.ts'
 import { agree, readRow, readVersion, storedVersion } from './decode.ts'
 import type { Disks } from './disks.ts'
 import { describe } from './history.ts'
@@ -29,9 +29,11 @@ export class FinalChecks {
     for (const key of this.#world.keys.values()) {
       this.#checkNothingLost(key)
       this.#checkDisks(key)
-      if (!key.bucket.startsWith('_')) this.#checkEqual(key)
+      if (key.bucket.startsWith('_')) continue
+      this.#checkEqual(key)
+      this.#checkHealed(key)
     }
-    for (const node of this.#world.nodes) this.checkDigests(node)
+    for (const node of this.#world.nodes) this.checkDigests(node, 'whole')
   }
 
   /** I3. Nothing is promised of a write whose every copy of then was damaged since. */
@@ -96,8 +98,30 @@ export class FinalChecks {
     this.#world.fail(key, 'I12', text)
   }
 
-  /** E1: segment digests are those of the rows, whatever crashed in between. */
-  checkDigests(node: SimNode): void {
+  /**
+   * V11: a damaged row was found when its own node read it, and replaced by that of the others,
+   * unless it knew more than all of them.
+   */
+  #checkHealed(key: Key): void {
+    const { findings, nodes } = this.#world
+    const sound = key.primaries.map((node) => key.copies[node] as Copy).filter((c) => !c.damaged)
+    const known = sound.reduce((all, { cached }) => union(all, cached.events), noBits)
+    for (const node of key.primaries) {
+      const copy = key.copies[node] as Copy
+      if (!copy.rowDamaged || key.doubted || !within(copy.cached.events, known)) continue
+      findings.checked('damaged rows')
+      const row = nodes[node]?.disk.current('rows', key.rowKey)
+      if (row && readRow(row, key.token)) continue
+      findings.add('V11', `the row of ${keyText(key)} on node ${node} is damaged and stays so`)
+    }
+  }
+
+  /**
+   * E1: segment digests are those of the rows, whatever crashed in between.
+   *
+   * @param extent  `rows` leaves out the segments without any
+   */
+  checkDigests(node: SimNode, extent: 'rows' | 'whole'): void {
     const { findings } = this.#world
     const { replica, index, ring, disk } = node
     if (!replica || this.#disks.digestsDamaged(index)) return
@@ -112,15 +136,16 @@ export class FinalChecks {
       expected.set(place, (expected.get(place) ?? 0n) ^ hash64(version, key.token))
     }
     findings.checked('nodes whose digests were compared')
-    for (let partition = 0; partition < ring.partitions; partition++) {
-      for (let segment = 0; segment < limits.digestSegments; segment++) {
-        const digest = replica.segmentDigest(partition as Partition, segment)
-        const place = partition * limits.digestSegments + segment
-        if (digest === (expected.get(place) ?? 0n)) continue
-        const where = `partition ${partition}, segment ${segment}`
-        findings.add('I12', `node ${index}: the digest of ${where} is not that of its rows`)
-        return
-      }
+    const places = ring.partitions * limits.digestSegments
+    const all = extent === 'whole' ? Array.from({ length: places }, (_none, at) => at) : undefined
+    for (const place of all ?? expected.keys()) {
+      const partition = Math.floor(place / limits.digestSegments)
+      const segment = place % limits.digestSegments
+      const digest = replica.segmentDigest(partition as Partition, segment)
+      if (digest === (expected.get(place) ?? 0n)) continue
+      const where = `partition ${partition}, segment ${segment}`
+      findings.add('I12', `node ${index}: the digest of ${where} is not that of its rows`)
+      return
     }
   }
 }

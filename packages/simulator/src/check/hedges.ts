@@ -3,8 +3,6 @@ import type { World } from './world.ts'
 
 /** Of the reads of one process. */
 const SHARE = 0.05
-/** Reads that no client asked for: a write looks when its own copy is damaged. */
-const UNASKED = 20
 
 /** O4: of a hundred reads at most five are asked of one replica more. */
 export class Hedges {
@@ -22,7 +20,7 @@ export class Hedges {
     if (reads.life !== life) Object.assign(reads, { life, count: 0 })
     reads.count++
     const hedges = coordinator?.desk.speeds.hedges ?? 0
-    if (hedges <= SHARE * (reads.count + UNASKED)) return
+    if (hedges <= 1 + SHARE * reads.count) return
     this.#world.findings.add('O4', `node ${index} has hedged ${hedges} of ${reads.count} reads`)
   }
 }

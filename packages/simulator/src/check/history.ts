@@ -1,5 +1,5 @@
-import { type Bits, highestBit, noBits, union, within, without } from './bits.ts'
-import { eachEntry, type Header, hexOf, readHeader, readVersion } from './decode.ts'
+import { addTo, type Bits, highestBit, noBits, takeFrom, union, within, without } from './bits.ts'
+import { actorAt, counterAt, eachEntry, type Header, hexOf, readVersion } from './decode.ts'
 import type { OperationRecord } from './operations.ts'
 
 /**
@@ -59,13 +59,13 @@ interface ActorLine {
   readonly events: Minted[]
 }
 
-export const dotName = (actor: string, counter: number): string => `${hexOf(actor)}:${counter}`
+export const dotName = (actor: number, counter: number): string => `${hexOf(actor)}:${counter}`
 
 export const nameOf = ({ header }: Minted): string => dotName(header.actor, header.counter)
 
 export class KeyHistory {
   readonly events: Minted[] = []
-  readonly #byActor = new Map<string, ActorLine>()
+  readonly #byActor = new Map<number, ActorLine>()
   readonly #meanings = new Map<string, Meaning>()
   readonly #states = new Map<string, State>()
 
@@ -94,7 +94,7 @@ export class KeyHistory {
     return event
   }
 
-  find(actor: string, counter: number): Minted | undefined {
+  find(actor: number, counter: number): Minted | undefined {
     const line = this.#byActor.get(actor)
     if (!line) return undefined
     const upTo = countUpTo(line.counters, counter)
@@ -135,18 +135,18 @@ export class KeyHistory {
 
   #maximalOf(events: Bits): Minted[] {
     const maximal: Minted[] = []
-    let left = events
+    const left = new Uint32Array(events)
     // A past has only earlier writes, so the last one left was seen by none of the others.
-    for (let last = highestBit(left); last >= 0; last = highestBit(left)) {
+    for (let last = highestBit(left); last >= 0; last = highestBit(left, last)) {
       const event = this.events[last] as Minted
       maximal.push(event)
-      left = without(left, event.history)
+      takeFrom(left, event.history)
     }
     return maximal
   }
 
   #interpret(clock: Buffer): Meaning {
-    let events = noBits
+    const events = new Uint32Array((this.events.length + 31) >>> 5)
     let fault: Fault | undefined
     eachEntry(clock, (actor, counter, isBase) => {
       const event = this.find(actor, counter)
@@ -156,8 +156,8 @@ export class KeyHistory {
         const text = `its clock has the ${what}, which nobody minted on this key`
         fault ??= { invariant: 'V3', text, unknown: true }
       }
-      if (isBase) events = union(events, this.#upTo(actor, counter))
-      else if (event) events = union(events, single(event.index))
+      if (isBase) addTo(events, this.#upTo(actor, counter))
+      else if (event) addTo(events, single(event.index))
     })
     const maximal = this.#maximalOf(events)
     const open = maximal.find(({ history }) => !within(history, events))
@@ -177,7 +177,8 @@ export class KeyHistory {
     const { events, maximal, fault } = this.meaning(version.clock)
     const live: Minted[] = []
     for (const header of version.headers) {
-      const { actor, counter } = readHeader(header)
+      const actor = actorAt(header, 0)
+      const counter = counterAt(header, 8)
       const event = this.find(actor, counter)
       if (!event) {
         const text = `${dotName(actor, counter)} is live in it, which nobody minted`
@@ -195,13 +196,13 @@ export class KeyHistory {
   }
 
   /** Writes of an actor up to a counter. */
-  #upTo(actor: string, counter: number): Bits {
+  #upTo(actor: number, counter: number): Bits {
     const line = this.#byActor.get(actor)
     const count = line ? countUpTo(line.counters, counter) : 0
     return line?.prefixes[count - 1] ?? noBits
   }
 
-  #lineOf(actor: string): ActorLine {
+  #lineOf(actor: number): ActorLine {
     let line = this.#byActor.get(actor)
     if (!line) {
       line = { counters: [], prefixes: [], events: [] }

@@ -30,10 +30,14 @@ function wrongLevel(
   const { n } = answered
   const copies = { one: 1, quorum: majority(n), all: n }[level]
   const wanted = { level, r: r ?? copies, w: w ?? copies, strict }
-  const { level: gotLevel, r: gotR, w: gotW, strict: gotStrict } = answered
-  const got = { level: gotLevel, r: gotR, w: gotW, strict: gotStrict }
-  if (JSON.stringify(wanted) !== JSON.stringify(got)) {
-    return `${JSON.stringify(wanted)} of ${n} copies was answered as ${JSON.stringify(got)}`
+  const isSame =
+    level === answered.level &&
+    wanted.r === answered.r &&
+    wanted.w === answered.w &&
+    strict === answered.strict
+  if (!isSame) {
+    const got = JSON.stringify(answered)
+    return `${JSON.stringify(wanted)} of ${n} copies was answered as ${got}`
   }
   const { durability } = bucket
   const onDisk = durable ?? (durability && (durability === 'fsync' ? wanted.w : 0))

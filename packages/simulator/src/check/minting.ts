@@ -1,9 +1,10 @@
+import type { ErrorCode } from '@shoal/kernel'
 import type { MergeOperation, PutOperation, Written } from '@shoal/replica'
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import { Actors } from './actors.ts'
 import { seenByAuthor } from './authors.ts'
-import { hasBit, sameBits, union, withBit, without } from './bits.ts'
-import { actorAt, type Header, readHeader, readRow, readVersion } from './decode.ts'
+import { type Bits, hasBit, sameBits, union, withBit, without } from './bits.ts'
+import { actorAt, type Header, readHeader, readVersion, rowClock } from './decode.ts'
 import { describe, dotName, type Minted, nameOf } from './history.ts'
 import { type MintedWrite, writeOf } from './minted-write.ts'
 import type { OperationRecord } from './operations.ts'
@@ -38,12 +39,27 @@ export class Minting {
   /** A peer's copy was merged into that of a node. */
   merged(node: SimNode, operation: MergeOperation): void {
     const key = this.#world.keyNamed(operation.rowKey.toString('latin1', TOKEN_BYTES))
-    const row = readRow(operation.row, key.token)
-    if (!row) return
-    const copy = key.copies[node.index] as Copy
-    this.actors.heard(node, row.clock)
+    const clock = rowClock(operation.row)
+    if (!clock) return
+    const meaning = key.history.meaning(clock)
+    this.actors.heard(node, clock, meaning)
     this.times.merged(node)
-    copy.running = union(copy.running, key.history.meaning(row.clock).events)
+    const copy = key.copies[node.index] as Copy
+    copy.running = union(copy.running, meaning.events)
+  }
+
+  /** V8, V11: what is refused as damaged, or as contradicting, is so. */
+  refused(
+    { index }: SimNode,
+    { rowKey, kind }: MergeOperation | PutOperation,
+    code: ErrorCode,
+  ): void {
+    if (code !== 'SHOAL_ROW_DAMAGED' && code !== 'SHOAL_ROWS_CONTRADICT') return
+    const key = this.#world.keyNamed(rowKey.toString('latin1', TOKEN_BYTES))
+    if (code === 'SHOAL_ROW_DAMAGED' && key.copies[index]?.damaged) return
+    const what = kind === 'put' ? 'write' : 'copy of a peer'
+    const text = `node ${index} refuses a ${what} to a sound copy of ${keyText(key)}: ${code}`
+    this.#world.fail(key, code === 'SHOAL_ROW_DAMAGED' ? 'V8' : 'V1', text)
   }
 
   /** A replica says that it coordinated a write. */
@@ -51,9 +67,9 @@ export class Minting {
     const key = this.#world.keyNamed(operation.rowKey.toString('latin1', TOKEN_BYTES))
     const { request } = operation
     const record = request && this.#world.operations.byRequest(request.toString('latin1'))
-    const dot = dotName(actorAt(result.actor, 0), result.counter)
-    const what = `${record?.id ?? 'a write'} as ${dot} of ${keyText(key)} on node ${node.index}`
     const fail = (invariant: string, text: string): void => {
+      const dot = dotName(actorAt(result.actor, 0), result.counter)
+      const what = `${record?.id ?? 'a write'} as ${dot} of ${keyText(key)} on node ${node.index}`
       this.#world.fail(key, invariant, `${what}: ${text}`)
     }
     if (request && !record) fail('I5', 'nobody sent such a request')
@@ -80,9 +96,9 @@ export class Minting {
     const header = headerOf(result, id)
     if (!header) return fail('V3', 'it did not keep what it minted')
     const copy = key.copies[node.index] as Copy
-    const held = key.history.maximal(copy.running)
+    const before = copy.running
     const seen = seenByAuthor(this.#tokens, write)
-    const past = key.history.closure(seen.history)
+    const past = seen.history
     if (!sameBits(past, seen.named)) {
       key.open = true
       findings.checked('writes upon a context that names less')
@@ -92,7 +108,7 @@ export class Minting {
     const event = key.history.mint({ header, node: index, life, at, operation: record, past })
     if (!event) return fail('I11', 'its actor has written this or a later dot of the key before')
     if (record) {
-      this.#checkRetry(write, record, { event, held })
+      this.#checkRetry(write, record, { event, before })
       operations.minted(record, event)
     }
     this.#checkWhat(write, event)
@@ -102,10 +118,11 @@ export class Minting {
 
   /** V10: the same coordinator, and one that holds the value, give a retry its first dot. */
   #checkRetry(
-    { node, fail }: MintedWrite,
+    { node, key, fail }: MintedWrite,
     record: OperationRecord,
-    { event, held }: { event: Minted; held: readonly Minted[] },
+    { event, before }: { event: Minted; before: Bits },
   ): void {
+    const held = record.events.length > 0 ? key.history.maximal(before) : []
     for (const earlier of record.events) {
       const remembers =
         earlier.node === node.index &&
@@ -157,7 +174,7 @@ export class Minting {
 }
 
 /** The live header of the write itself, in the version it left. */
-function headerOf({ version, counter }: Written, actor: string): Header | undefined {
+function headerOf({ version, counter }: Written, actor: number): Header | undefined {
   for (const bytes of readVersion(version)?.headers ?? []) {
     const header = readHeader(bytes)
     if (header.actor === actor && header.counter === counter) return header

@@ -1,6 +1,6 @@
 import type { LiveValue, ReadAnswer, ReadRequest } from '@shoal/coordinator'
 import type { SimNode } from '../cluster/sim-cluster.ts'
-import { type Bits, inAtLeast, isEmpty, union, within, without } from './bits.ts'
+import { type Bits, inAtLeast, isEmpty, noBits, union, within, without } from './bits.ts'
 import { actorAt, counterAt, readValue } from './decode.ts'
 import { describe, type Minted } from './history.ts'
 import { writeOf } from './minted-write.ts'
@@ -62,7 +62,7 @@ export class Reads {
     const behind = without(begun.seen, meaning.events)
     if (!isEmpty(behind)) fail('S1', `its session had seen ${key.history.names(behind)}`)
     if (answer.consistency.strict) this.#checkConfirmed(key, answer, meaning.events, fail)
-    const history = key.history.closure(meaning.events)
+    const history = key.open ? key.history.closure(meaning.events) : meaning.events
     const named = meaning.events
     this.#tokens.issue(answer.context, { key, history, named })
     this.#sessions.answered(key, request.session, answer.session, { history: named, fail })
@@ -70,11 +70,12 @@ export class Reads {
 
   #checkReceipt({ primaries }: Key, { receipt, consistency }: ReadAnswer, fail: Fail): void {
     const { n, ack, need, fallbacks, node } = receipt
-    const says = `receipt n=${n} need=${need} ack=${ack} fallbacks=${fallbacks}`
-    if (n !== primaries.length || n !== consistency.n) fail('Q1', `${says} of ${primaries.length}`)
-    if (need !== consistency.r) fail('Q2', `${says} where r=${consistency.r}`)
-    if (ack < need || ack > n || receipt.primaries !== ack) fail('Q4', says)
-    if (fallbacks !== 0) fail('Q4', says)
+    const says = (): string => `receipt n=${n} need=${need} ack=${ack} fallbacks=${fallbacks}`
+    if (n !== primaries.length || n !== consistency.n)
+      fail('Q1', `${says()} of ${primaries.length}`)
+    if (need !== consistency.r) fail('Q2', `${says()} where r=${consistency.r}`)
+    if (ack < need || ack > n || receipt.primaries !== ack) fail('Q4', says())
+    if (fallbacks !== 0) fail('Q4', says())
     if (this.#world.indexOf(node) < 0) fail('Q7', `receipt of ${node}`)
   }
 
@@ -119,7 +120,9 @@ export class Reads {
     const { n, r, strict } = answer.consistency
     this.#world.findings.checked('answers against the disks')
     const holders = n - r + 1
-    const behind = without(inAtLeast(holders, begun.platters), events)
+    // Mostly the answer knows all that any of them has.
+    const knowsAll = begun.platters.every((platter) => within(platter, events))
+    const behind = knowsAll ? noBits : without(inAtLeast(holders, begun.platters), events)
     if (!isEmpty(behind)) {
       const invariant = answer.values.length === 0 ? 'Q4' : strict ? 'I4' : 'Q2'
       const where = `${holders} of ${n} primaries had on disk when it began (r=${r})`

@@ -1,5 +1,6 @@
 import { type Bits, noBits, union } from './bits.ts'
 import { contextClock, sessionEntries } from './decode.ts'
+import type { Meaning } from './history.ts'
 import type { Key } from './world.ts'
 
 /** A context that a node gave to a client. */
@@ -19,6 +20,7 @@ const SESSIONS_KEPT = 256
 /** The tokens that clients hold, and what their holders have truly seen. */
 export class Tokens {
   readonly #issued = new Map<string, Issued>()
+  readonly #read = new Map<string, { readonly key: Key; readonly meaning: Meaning }>()
   /** Sessions taken apart lately: what one answer gave, the next request brings. */
   readonly #sessions = new Map<string, SessionView | undefined>()
 
@@ -31,9 +33,13 @@ export class Tokens {
   }
 
   /** What a context token of this key names, by its clock alone. */
-  read(key: Key, token: string) {
+  read(key: Key, token: string): Meaning | undefined {
+    const known = this.#read.get(token)
+    if (known?.key === key) return known.meaning
     const clock = contextClock(token)
-    return clock && key.history.meaning(clock)
+    const meaning = clock && key.history.meaning(clock)
+    if (meaning && !meaning.fault?.unknown) this.#read.set(token, { key, meaning })
+    return meaning
   }
 
   /** What a `Shoal-Session` header names of a key. */

@@ -7,7 +7,7 @@ import type {
   WriteAnswer,
   WriteRequest,
 } from '@shoal/coordinator'
-import { ShoalError } from '@shoal/kernel'
+import { type ErrorCode, ShoalError } from '@shoal/kernel'
 import type {
   MergeOperation,
   MergeSink,
@@ -23,6 +23,8 @@ export interface ProcessWatcher {
   written(operation: PutOperation, result: Written): void
   /** A copy was merged. */
   merged(operation: MergeOperation): void
+  /** Nothing was done of it. */
+  refused(operation: MergeOperation | PutOperation, code: ErrorCode): void
   /** A coordinator takes a request. Gives who hears of its end, at the moment of the answer. */
   read(request: ReadRequest): (result: ReadAnswer | ShoalError) => void
   write(request: WriteRequest): (result: WriteAnswer | ShoalError) => void
@@ -91,6 +93,7 @@ class WatchedPut implements PutSink {
   }
 
   refused(...refusal: Parameters<PutSink['refused']>): void {
+    this.#watcher.refused(this.#operation, refusal[0])
     this.#operation.sink.refused(...refusal)
   }
 }
@@ -114,6 +117,7 @@ class WatchedMerge implements MergeSink {
   }
 
   refused(...refusal: Parameters<MergeSink['refused']>): void {
+    this.#watcher.refused(this.#operation, refusal[0])
     this.#operation.sink.refused(...refusal)
   }
 }

@@ -17,6 +17,9 @@ export interface Copy {
   running: Bits
   /** Changed behind the store's back and not written since. */
   damaged: boolean
+  /** Which of its two records that was. Where one is whole the node knows what it held. */
+  rowDamaged: boolean
+  versionDamaged: boolean
   /** Virtual time of the last damage, also of the whole disk; −1 for never. */
   damagedAt: number
 }
@@ -64,9 +67,12 @@ export interface WorldParts {
 export class World {
   readonly findings: Findings
   readonly operations: Operations
+  /** By node and partition: when the node last lost for good what it had written there. */
+  readonly forgotten = new Map<string, number>()
   readonly keys = new Map<string, Key>()
   /** Keys of each bucket, in no order. */
   readonly buckets = new Map<string, Key[]>()
+  readonly #byText = new Map<string, Map<string, Key>>()
   readonly #cluster: SimCluster
   /** By node: when its power was cut last. */
   readonly #crashedAt = new Map<number, number>()
@@ -95,6 +101,11 @@ export class World {
     return this.#cluster.nodes
   }
 
+  /** Counts events of the simulation. */
+  get events(): number {
+    return this.#cluster.figures.events
+  }
+
   now(): number {
     return this.#cluster.now()
   }
@@ -113,7 +124,8 @@ export class World {
   }
 
   booted(node: SimNode): void {
-    this.#registry = node.buckets
+    // The first one: what a person set is not changed here, and a node with a new disk does not know it.
+    this.#registry ??= node.buckets
   }
 
   properties(bucket: string): BucketProperties | undefined {
@@ -121,7 +133,17 @@ export class World {
   }
 
   keyOf(bucket: string, key: string): Key {
-    return this.keyNamed(Buffer.from(`${bucket}\0${key}`).toString('latin1'))
+    let keys = this.#byText.get(bucket)
+    if (!keys) {
+      keys = new Map()
+      this.#byText.set(bucket, keys)
+    }
+    let known = keys.get(key)
+    if (!known) {
+      known = this.keyNamed(Buffer.from(`${bucket}\0${key}`).toString('latin1'))
+      keys.set(key, known)
+    }
+    return known
   }
 
   /** @param name  latin-1 text of bucket, zero byte, key */
@@ -163,8 +185,16 @@ export class World {
   }
 }
 
+export const undamaged = { damaged: false, rowDamaged: false, versionDamaged: false } as const
+
 export function emptyCopy(): Copy {
-  return { cached: noState, durable: noState, running: noBits, damaged: false, damagedAt: -1 }
+  return {
+    cached: noState,
+    durable: noState,
+    running: noBits,
+    ...undamaged,
+    damagedAt: -1,
+  }
 }
 
 /** `bucket/key`, for people. */

@@ -91,13 +91,12 @@ export class Writes {
     const { receipt, consistency } = answer
     const { n, need, ack, primaries, fallbacks, durable = -1 } = receipt
     this.#world.findings.checked('acknowledgements against the disks')
-    const numbers = Object.entries({ n, need, ack, primaries, fallbacks, durable })
-    const says = `receipt ${numbers.map(([name, value]) => `${name}=${value}`).join(' ')}`
-    if (n !== key.primaries.length || n !== consistency.n) fail('Q1', says)
-    if (need !== consistency.w || ack < need) fail('Q2', `${says} where w=${consistency.w}`)
-    if (ack !== primaries + fallbacks || primaries > n) fail('Q3', says)
+    if (n !== key.primaries.length || n !== consistency.n) fail('Q1', says(receipt))
+    if (need !== consistency.w || ack < need)
+      fail('Q2', `${says(receipt)} where w=${consistency.w}`)
+    if (ack !== primaries + fallbacks || primaries > n) fail('Q3', says(receipt))
     if (durable < consistency.durable || durable > ack) {
-      fail('I2', `${says} where durable=${consistency.durable}`)
+      fail('I2', `${says(receipt)} where durable=${consistency.durable}`)
     }
     let onDisk = 0
     let written = 0
@@ -107,9 +106,11 @@ export class Writes {
       if (excused || hasBit(copy.durable.events, event.index)) onDisk++
       if (excused || hasBit(copy.running, event.index)) written++
     }
-    if (onDisk < durable) fail('I2', `${says}, and ${onDisk} disks have ${describe(event)}`)
+    if (onDisk < durable)
+      fail('I2', `${says(receipt)}, and ${onDisk} disks have ${describe(event)}`)
     const crashed = this.#crashesSince(key, event)
-    if (written + crashed < ack) fail('I2', `${says}, and ${written} nodes have ${describe(event)}`)
+    if (written + crashed < ack)
+      fail('I2', `${says(receipt)}, and ${written} nodes have ${describe(event)}`)
   }
 
   /** Nodes that may have had the write in memory and lost it with their power. */
@@ -122,6 +123,11 @@ export class Writes {
     }
     return crashed
   }
+}
+
+function says({ n, need, ack, primaries, fallbacks, durable }: WriteAnswer['receipt']): string {
+  const numbers = Object.entries({ n, need, ack, primaries, fallbacks, durable })
+  return `receipt ${numbers.map(([name, value]) => `${name}=${value}`).join(' ')}`
 }
 
 /** Nodes whose platters have a write. */
