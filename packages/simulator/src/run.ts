@@ -8,7 +8,7 @@ import { LabelWatcher } from './labels/watcher.ts'
 import { isProbe } from './plan/generate.ts'
 import type { OperationPlan, Plan } from './plan/plan.ts'
 import { addCounts, type Failure, type SimulationResult } from './result.ts'
-import { readsOfAll, strictReads } from './workload/last-reads.ts'
+import { readsOfAll, readsThrough, strictReads } from './workload/last-reads.ts'
 import { type Ended, Workload } from './workload/workload.ts'
 
 export interface SimulateOptions {
@@ -87,6 +87,9 @@ class Simulation {
       await this.#runUntilIdle(workload)
       await this.#runFor(REPAIRED)
     }
+    workload.schedule(readsThrough(this.#checks?.damagedRows() ?? [], 'own-'))
+    await this.#runUntilIdle(workload)
+    await this.#runFor(REPAIRED)
     workload.schedule(strictReads(plan, 'last-'))
     await this.#runUntilIdle(workload)
     this.#checks?.final()
@@ -145,9 +148,14 @@ class Simulation {
     if (isProbe(operation) && retryable && this.#plan.liveness) {
       this.#fail('I14', `${describeOperation(operation)} failed with ${outcome} in every attempt`)
     }
-    if (isLastRead(operation)) {
+    if (isLastRead(operation) && !this.#isLost(operation, outcome)) {
       this.#fail('I13', `${describeOperation(operation)} fails after healing with ${outcome}`)
     }
+  }
+
+  /** A key whose every copy is damaged says so; it is not asked to give an answer. */
+  #isLost({ bucket, key }: OperationPlan, outcome: Ended['outcome']): boolean {
+    return outcome === 'SHOAL_DATA_DAMAGED' && !this.#checks?.hasSoundCopy(bucket, key)
   }
 
   #stopIfFailed(): void {

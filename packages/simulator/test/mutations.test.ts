@@ -5,7 +5,9 @@ import { allMutations } from '../src/mutations/all-mutations.ts'
 import { applyMutation, type Mutation } from '../src/mutations/mutation.ts'
 import { canPlant, fileOf, plantedSource } from '../src/mutations/plant.ts'
 
-/** Every rule of the protocol that is in the code by now and that one cluster of one epoch shows. */
+/**
+ * Every rule of the protocol that is in the code by now and that one cluster of one epoch shows.
+ */
 const rules = [
   ...['V2', 'V3', 'V4', 'V5', 'V6', 'V7', 'V8', 'V9', 'V10', 'V11', 'V12'],
   ...['A1', 'A2', 'A3', 'durability', 'Q1', 'Q2', 'Q4', 'Q5', 'Q7', 'S1', 'D1', 'D2'],

@@ -64,9 +64,24 @@ function damageDisk(
   return damage.length > 0 ? { damage } : undefined
 }
 
+/** Half of the time among those written last, which are used again; else among all. */
 function keyToHit(disk: Machine['disk'], column: Column, pick: number): Buffer | undefined {
+  const recent = pick % 2 === 0 ? recentKey(disk, column, (pick >>> 1) % RECENT) : undefined
+  if (recent) return recent
   const count = disk.keyCount(column)
   return count === 0 ? undefined : disk.keyAt(column, pick % count)
+}
+
+const RECENT = 32
+
+function recentKey(disk: Machine['disk'], column: Column, back: number): Buffer | undefined {
+  const { history } = disk
+  for (let at = history.length - 1 - back; at >= 0; at--) {
+    const operation = history[at]?.operations.find((each) => each.column === column && each.value)
+    const key = operation && Buffer.from(operation.key, 'latin1')
+    if (key && disk.current(column, key)) return key
+  }
+  return undefined
 }
 
 /** Names the version record of a row. */

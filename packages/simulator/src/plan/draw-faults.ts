@@ -30,8 +30,21 @@ export function drawFaultsOf(
     )
     const fault = drawFault[kind](draw, { id: `${label}-${kind}${index}`, at }, room)
     if (fault) drawn.push(endingBefore(fault, room.until))
+    if (fault?.kind === 'rollback' && draw.chance(0.7)) drawn.push(copyingStop(draw, fault, room))
   }
   return drawn
+}
+
+/** Copies of a disk are made while its node is stopped. */
+function copyingStop(draw: Draw, { id, at, node }: FaultEvent & { node: number }, room: FaultRoom) {
+  const before = Math.max(room.from, at - draw.spread(1_000, 20_000))
+  return {
+    id: `${id}-copy`,
+    at: before,
+    kind: 'stop',
+    node,
+    downFor: draw.spread(10, 500),
+  } as const
 }
 
 function endingBefore<T extends FaultEvent>(fault: T, until: number): T {

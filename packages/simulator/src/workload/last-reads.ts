@@ -48,5 +48,26 @@ function lastReads(
   }))
 }
 
+/** Reads of keys through the nodes whose own rows are damaged, which finds and heals them. */
+export function readsThrough(
+  places: readonly { readonly bucket: string; readonly key: string; readonly node: number }[],
+  label: string,
+): OperationPlan[] {
+  return places.map(({ bucket, key, node }, index) => ({
+    id: `${label}${index}`,
+    at: index * PACE,
+    client: CLIENT + (index % 8),
+    node,
+    kind: 'get',
+    bucket,
+    key,
+    consistency: { level: 'quorum', strict: false },
+    context: 'none',
+    session: false,
+    retries: 2,
+    timeout: ALL_TIMEOUT,
+  }))
+}
+
 /** Milliseconds between two of them. */
 const PACE = 10

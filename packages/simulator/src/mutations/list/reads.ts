@@ -31,7 +31,7 @@ export const inReads: readonly Mutation[] = [
     rule: 'Q4',
     harm: 'The answer of an empty replica hides the value of another.',
     file: readOperation,
-    find: 'if (known) {',
+    find: 'if (known && known !== this.#merged) {',
     replace: 'if (!known)\n                this.#merged = undefined;\n            else {',
   },
   {

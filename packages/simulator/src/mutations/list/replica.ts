@@ -248,12 +248,12 @@ export const inReplicaDrivers: readonly Mutation[] = [
     replace: 'await this.#parts.store.sync().catch(() => undefined);',
   },
   {
-    name: 'write-error-taken-for-full',
+    name: 'failed-disk-does-not-stop-the-node',
     rule: 'A3',
-    harm: 'A node whose disk has failed stays up and refuses everything.',
+    harm: 'A node whose disk has failed stays up, and whoever asks it waits in vain.',
     file: pipeline,
-    find: FULL,
-    replace: 'if (error instanceof ShoalError)',
+    find: 'this.#parts.env.halt(reason);',
+    replace: '',
   },
   {
     name: 'full-disk-acknowledges',
