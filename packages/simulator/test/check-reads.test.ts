@@ -164,6 +164,22 @@ t.test('V9: an lww bucket shows the largest stamp', async (t) => {
   t.same(rig.found, ['V9', 'V9'], 'it shows the older and not the newer')
 })
 
+t.test('V9: of equal stamps the first dot counts', async (t) => {
+  const rig = new Rig({ properties: { blindWrites: 'sibling', conflicts: 'lww' } })
+  rig.writeWell(0, { id: 'a' })
+  rig.writeWell(1, { id: 'b' })
+  rig.read(0).answer([0, 1])
+  t.same(rig.found, ['V9', 'V9'], 'the rig shows the last')
+  const first = new Rig({ properties: { blindWrites: 'sibling' } })
+  first.writeWell(0, { id: 'a' })
+  first.writeWell(1, { id: 'b' })
+  first.read(0).answer([0, 1], (honest) => {
+    rig.read(0).answer([0, 1], (other) => ({ ...other, values: honest.values.slice(0, 1) }))
+    return honest
+  })
+  t.same(rig.found, ['V9', 'V9'])
+})
+
 t.test('D1, D2: neither deletes nor what has expired is shown', async (t) => {
   const rig = new Rig()
   const soon = rig.env.clock.wall() + 5_000

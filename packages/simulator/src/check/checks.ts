@@ -212,7 +212,7 @@ export class Checks implements Observer {
       list: (request) => {
         this.#disks.settleAll()
         const open = this.#requests.begin(node, `a listing of ${request.bucket}`, request.timeout)
-        const begun = this.#listings.begin(request)
+        const begun = this.#listings.begin(node, request)
         const level: Consistency = { level: 'one', strict: false }
         const wrongLevel = expectLevel(node, { consistency: level, ...request })
         return (result: ListAnswer | ShoalError) => {

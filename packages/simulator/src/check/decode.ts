@@ -126,6 +126,8 @@ export function agree(row: ReadRow, version: ReadVersion): boolean {
 /** A live header in parts. */
 export interface Header {
   readonly actor: number
+  /** The 16 bytes of the dot as latin-1 text, which sorts as dots do. */
+  readonly dot: string
   readonly counter: number
   readonly tombstone: boolean
   /** 48 bits of milliseconds and 16 of a counter. */
@@ -138,6 +140,7 @@ export interface Header {
 export function readHeader(header: Buffer): Header {
   return {
     actor: actorAt(header, 0),
+    dot: header.toString('latin1', 0, DOT_BYTES),
     counter: counterAt(header, 8),
     tombstone: header[16] !== 0,
     stamp: header.readBigUInt64BE(17),

@@ -5,11 +5,17 @@ import { describe, type Minted } from './history.ts'
 import { isVisible } from './reads.ts'
 import { type Key, platters, type World } from './world.ts'
 
-/** What each key of the bucket was when a listing began. */
-export type ListBegun = ReadonlyMap<
-  Key,
-  { readonly platters: readonly Bits[]; readonly damages: number }
->
+/** What held when a listing began. */
+export interface ListBegun {
+  /** By the clock of the node that was asked. */
+  readonly wall: number
+  readonly keys: ReadonlyMap<Key, KeyBegun>
+}
+
+interface KeyBegun {
+  readonly platters: readonly Bits[]
+  readonly damages: number
+}
 
 type Fail = (invariant: string, text: string) => void
 
@@ -24,13 +30,13 @@ export class Listings {
     this.#world = world
   }
 
-  begin({ bucket }: ListRequest): ListBegun {
-    const begun = new Map<Key, { platters: readonly Bits[]; damages: number }>()
+  begin(node: SimNode, { bucket }: ListRequest): ListBegun {
+    const keys = new Map<Key, KeyBegun>()
     for (const key of this.#world.buckets.get(bucket) ?? []) {
-      if (begun.size >= KEYS_MAX) break
-      begun.set(key, { platters: platters(key), damages: key.damages })
+      if (keys.size >= KEYS_MAX) break
+      keys.set(key, { platters: platters(key), damages: key.damages })
     }
-    return begun
+    return { wall: wallOf(node), keys }
   }
 
   answered(node: SimNode, request: ListRequest, begun: ListBegun, answer: ListAnswer): void {
@@ -42,18 +48,17 @@ export class Listings {
       findings.add(invariant, `${where}: ${text}`)
     }
     this.#checkForm(request, answer, fail)
-    const wall = node.coordinator?.desk.env.clock.wall() ?? 0
+    // Each key was judged by the clock at some moment of the listing.
+    const first = Math.min(begun.wall, wallOf(node))
+    const last = Math.max(begun.wall, wallOf(node))
     const listed = new Set(answer.keys)
-    const last = answer.more ? answer.keys.at(-1) : undefined
+    const lastKey = answer.more ? answer.keys.at(-1) : undefined
     for (const key of this.#world.buckets.get(bucket) ?? []) {
-      const was = begun.get(key)
-      if (!listed.has(key.key)) {
-        if (was && isInRange(key.key, request, last))
-          this.#checkAbsent(key, was, { answer, wall }, fail)
-        continue
+      const was = begun.keys.get(key)
+      if (listed.delete(key.key)) this.#checkPresent(key, was, { answer, wall: first }, fail)
+      else if (was && isInRange(key.key, request, lastKey)) {
+        this.#checkAbsent(key, was, { answer, wall: last }, fail)
       }
-      listed.delete(key.key)
-      this.#checkPresent(key, was, { answer, wall }, fail)
     }
     for (const key of listed) fail('I5', `it lists ${key}, which nobody wrote`)
   }
@@ -76,28 +81,25 @@ export class Listings {
   /** A key that is not listed may have been deleted, or unknown to those asked. */
   #checkAbsent(
     key: Key,
-    was: { platters: readonly Bits[]; damages: number },
+    was: KeyBegun,
     { answer, wall }: { answer: ListAnswer; wall: number },
     fail: Fail,
   ): void {
-    if (key.doubted || was.damages !== key.damages || key.copies.some(({ damaged }) => damaged))
-      return
+    if (key.doubted || was.damages !== key.damages) return
+    if (key.copies.some(({ damaged }) => damaged)) return
     const { n, r } = answer.consistency
     const floor = inAtLeast(n - r + 1, was.platters)
     const sure = key.history
       .maximal(everything(key))
       .find((event) => hasBit(floor, event.index) && isVisible(event, wall))
-    if (sure)
-      fail(
-        'Q4',
-        `it leaves out ${key.key}, where ${describe(sure)} is on ${n - r + 1} of ${n} disks`,
-      )
+    const where = `on ${n - r + 1} of ${n} disks`
+    if (sure) fail('Q4', `it leaves out ${key.key}, where ${describe(sure)} is ${where}`)
   }
 
   /** A listed key must be able to show a value to those who were asked. */
   #checkPresent(
     key: Key,
-    was: { platters: readonly Bits[]; damages: number } | undefined,
+    was: KeyBegun | undefined,
     { answer, wall }: { answer: ListAnswer; wall: number },
     fail: Fail,
   ): void {
@@ -116,6 +118,8 @@ export class Listings {
     fail('D1', `it lists ${key.key}, which has no value${by}`)
   }
 }
+
+const wallOf = ({ coordinator }: SimNode): number => coordinator?.desk.env.clock.wall() ?? 0
 
 function isInRange(key: string, { prefix, after }: ListRequest, last: string | undefined): boolean {
   if (!key.startsWith(prefix)) return false

@@ -164,12 +164,10 @@ export const isVisible = ({ header }: Minted, wall: number): boolean =>
 function newest(visible: readonly Minted[]): Minted | undefined {
   return visible.reduce<Minted | undefined>((best, event) => {
     if (!best || event.header.stamp > best.header.stamp) return event
-    return event.header.stamp === best.header.stamp && dotBefore(event, best) ? event : best
+    return event.header.stamp === best.header.stamp && event.header.dot < best.header.dot
+      ? event
+      : best
   }, undefined)
-}
-
-function dotBefore({ header: one }: Minted, { header: other }: Minted): boolean {
-  return one.actor === other.actor ? one.counter < other.counter : one.actor < other.actor
 }
 
 function whyNot(

@@ -124,7 +124,8 @@ export class World {
   }
 
   booted(node: SimNode): void {
-    // The first one: what a person set is not changed here, and a node with a new disk does not know it.
+    // The first one: what a person set is not changed here, and a node with a new disk does not
+    // know it.
     this.#registry ??= node.buckets
   }
 
