@@ -110,7 +110,8 @@ export class FinalChecks {
       const copy = key.copies[node] as Copy
       if (!copy.rowDamaged || key.doubted || !within(copy.cached.events, known)) continue
       findings.checked('damaged rows')
-      const row = nodes[node]?.disk.current('rows', key.rowKey)
+      const disk = nodes[node]?.disk
+      const row = disk?.canRead('rows', key.rowKey) && disk.current('rows', key.rowKey)
       if (row && readRow(row, key.token)) continue
       findings.add('V11', `the row of ${keyText(key)} on node ${node} is damaged and stays so`)
     }

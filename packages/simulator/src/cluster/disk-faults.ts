@@ -25,7 +25,7 @@ export function strikeDisk(
       disk.setFull(true)
       return { undo: () => disk.setFull(false) }
     case 'slow':
-      disk.setSlowness(2 + (pick % 99))
+      disk.setSlowness(2 + (pick % 399))
       return { undo: () => disk.setSlowness(1) }
     case 'write-fails':
       disk.failNextWrite()

@@ -144,7 +144,7 @@ const FAULT_RANGES: readonly (readonly [FaultKind, number, number, number])[] = 
   ['partition', 6, 20, 0.75],
   ['sever', 10, 60, 0.6],
   ['clog', 22, 60, 0.8],
-  ['disk', 4, 14, 0.75],
+  ['disk', 4, 60, 0.75],
   ['clock', 6, 20, 0.8],
 ]
 

@@ -124,6 +124,10 @@ export class MemoryDiskState implements MemoryDisk {
     this.unreadable.set(placeOf(column, keyText(key)), code)
   }
 
+  canRead(column: Column, key: Uint8Array): boolean {
+    return !this.unreadable.has(placeOf(column, keyText(key)))
+  }
+
   allowRead(column: Column, key: Uint8Array): void {
     this.unreadable.delete(placeOf(column, keyText(key)))
   }

@@ -36,6 +36,8 @@ export interface MemoryDisk {
   failNextSync(fails?: boolean): void
   /** Reads and scans that meet the key reject, until it is written again. */
   failRead(column: Column, key: Uint8Array, code?: ErrorCode): void
+  /** Whether a read of the key would not fail. */
+  canRead(column: Column, key: Uint8Array): boolean
   /** The key can be read again. */
   allowRead(column: Column, key: Uint8Array): void
   /**
