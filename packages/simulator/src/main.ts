@@ -3,13 +3,14 @@
  * found, with 2 when it was asked for what it cannot do.
  */
 import { runManySeeds } from './command/many-seeds.ts'
-import { replay, shrinkToFile } from './command/one-plan.ts'
+import { compareRuns, replay, shrinkToFile } from './command/one-plan.ts'
 import { readSettings, type Settings, USAGE } from './command/settings.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 async function main(settings: Settings): Promise<boolean> {
   if (settings.shrink !== undefined) return await shrinkToFile(settings, settings.shrink, say)
+  if (settings.compare) return await compareRuns(settings, say)
   const isOne = settings.seed !== undefined || settings.plan !== undefined
   return isOne ? await replay(settings, say) : await runManySeeds(settings, say)
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { findFirstDifference } from '../kernel/recorder.ts'
 import { generatePlan } from '../plan/generate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { shrink } from '../plan/shrink.ts'
@@ -41,6 +42,23 @@ export async function replay(settings: Settings, say: Say): Promise<boolean> {
   say(`hash ${result.hash}`)
   for (const line of describeFailure(result, settings)) say(line)
   return result.failures.length === 0
+}
+
+/** Runs one plan twice. @returns  whether both did the same */
+export async function compareRuns(settings: Settings, say: Say): Promise<boolean> {
+  const plan = planOf(settings)
+  const difference = await findFirstDifference(async (recorder) => {
+    await simulate(plan, { recorder })
+  })
+  if (!difference) {
+    say('both runs did the same')
+    return true
+  }
+  say('the first event in which they differ:')
+  for (const event of [difference.one, difference.other]) {
+    say(`  ${event ? JSON.stringify(event) : 'this run had ended'}`)
+  }
+  return false
 }
 
 /** Makes the plan smaller and writes it down, each time it has become so. */

@@ -22,6 +22,8 @@ export interface Settings {
   /** The most runs that shrinking may take. */
   readonly runs: number
   readonly replay: boolean
+  /** Run one seed twice, and name the first event in which the runs differ. */
+  readonly compare: boolean
   /** Where to append one line of JSON for each seed. */
   readonly out: string | undefined
 }
@@ -30,6 +32,7 @@ export const USAGE = `npm run simulate -- [--seeds 200] [--from 1] [--duration 1
 npm run simulate -- --hours 8 [--from 1]             seeds without end
 npm run simulate -- --seed X [--duration 120] --replay   one seed, told in full
 npm run simulate -- --seed X --shrink FILE           its plan made smaller, while it fails alike
+npm run simulate -- --seed X --compare               the first event in which two runs of it differ
 npm run simulate -- --plan FILE [--shrink FILE]      a plan that was kept
 
 --duration is virtual seconds of workload, --rate operations for each of them (default: the seed
@@ -52,6 +55,7 @@ export function readSettings(parameters: readonly string[]): Settings {
       shrink: { type: 'string' },
       runs: { type: 'string' },
       replay: { type: 'boolean' },
+      compare: { type: 'boolean' },
       out: { type: 'string' },
     },
   })
@@ -75,6 +79,7 @@ export function readSettings(parameters: readonly string[]): Settings {
     shrink: values.shrink,
     runs: number('runs', 1) ?? 400,
     replay: values.replay ?? false,
+    compare: values.compare ?? false,
     out: values.out,
   }
 }
