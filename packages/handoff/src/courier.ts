@@ -1,5 +1,4 @@
 import {
-  type Env,
   type ErrorCode,
   limits,
   type Millis,
@@ -9,7 +8,6 @@ import {
   unreachable,
 } from '@shoal/kernel'
 import type { RowSink } from '@shoal/replica'
-import type { Store } from '@shoal/storage'
 import {
   answerKinds,
   decodeRefusal,
@@ -28,31 +26,11 @@ import {
 } from './core/delivery.ts'
 import { type Outcome, outcomeOf, restAfter } from './core/outcome.ts'
 import type { Hint } from './core/records.ts'
-import type { HintLog, TargetLog } from './hint-log.ts'
-import { readHints, splitStrays, sweepHints } from './log-reading.ts'
-import type { Budget, HandoffEvent, Placement, RowSource, TargetSink, Targets } from './ports.ts'
-
-/** What all couriers of a node share. */
-export interface CourierDesk {
-  readonly env: Env
-  readonly store: Store
-  readonly log: HintLog
-  readonly placement: () => Placement
-  readonly rows: RowSource
-  readonly targets: Targets
-  readonly budget: Budget
-  /** Whether work for this target makes sense now. */
-  isReachable(node: NodeId): boolean
-  /** Owed rows that are not yet with the store go there. */
-  flush(): void
-  /** This courier has ended a round; another may begin one. */
-  released(courier: Courier): void
-  /** This courier wants a round. */
-  ready(courier: Courier): void
-  event(event: HandoffEvent): void
-  failed(reason: unknown): void
-  isStopped(): boolean
-}
+import type { CourierDesk } from './courier-desk.ts'
+import type { TargetLog } from './hint-log.ts'
+import { splitStrays } from './log-reading.ts'
+import type { TargetSink } from './ports.ts'
+import { attempt } from './writing.ts'
 
 /** A message on its way, kept until its answer in case it has to go once more. */
 interface Flight {
@@ -116,11 +94,8 @@ export class Courier implements TargetSink {
     if (!canSweep(this.#state)) return
     this.#wake()
     this.#feed({ kind: 'sweepBegun' })
-    const { store, log, placement } = this.#desk
     this.#desk.flush()
-    this.#await(sweepHints({ store, log, target: this.target, placement, before }), () =>
-      this.#feed({ kind: 'swept' }),
-    )
+    this.#await(this.#desk.reader.sweep(this.target, before), () => this.#feed({ kind: 'swept' }))
   }
 
   stop(): void {
@@ -182,20 +157,20 @@ export class Courier implements TargetSink {
   }
 
   #read(from: number, limit: number): void {
-    const { env, store, log } = this.#desk
+    const { env, ends, reader } = this.#desk
     this.#desk.flush()
     const size = env.inject('handoff: a round of one') ? 1 : limit
     const range = { from, limit: size, bytesMax: limits.hintRoundBytesMax }
-    this.#await(readHints(store, log, this.target, range), (page) => {
+    this.#await(reader.page(this.target, range), (page) => {
       const { held, strays } = splitStrays(this.#desk.placement(), this.node, page.hints)
-      if (strays.length > 0 && log.move(this.target, strays)) {
-        this.#desk.event({ kind: 'hints-moved', node: this.node, count: strays.length })
-      }
+      const moved = strays.length > 0 && ends.move(this.target, strays)
+      if (moved) this.#desk.event({ kind: 'hints-moved', node: this.node, count: strays.length })
       this.#hints = held
       this.#from = page.from
       this.#next = page.next
       const bytes = held.reduce((sum, hint) => sum + hint.bytes, 0)
-      this.#feed({ kind: 'paged', page: { ...page, hints: held.length, bytes } })
+      const round = { hints: held.length, strays: strays.length > 0 && !moved, bytes }
+      this.#feed({ kind: 'paged', page: { ...page, ...round } })
     })
   }
 
@@ -203,7 +178,7 @@ export class Courier implements TargetSink {
     this.#round++
     this.#roundBegan = this.#desk.env.clock.elapsed()
     const reachable = this.#desk.isReachable(this.node)
-    if (reachable) this.#desk.log.begin(this.target, this.#hints)
+    if (reachable) this.#desk.ends.begin(this.target, this.#hints)
     this.#feed({ kind: 'granted', reachable })
   }
 
@@ -276,21 +251,25 @@ export class Courier implements TargetSink {
   }
 
   #settle(): void {
-    const { log, event } = this.#desk
     const delivered = this.#delivered
     const missing = this.#missing
     const all = this.#hints.length
+    const refused = this.#refused
     this.#delivered = []
     this.#missing = []
     this.#hints = []
+    this.#refused = undefined
     this.#flights.clear()
     this.#round++
-    const { written, stayed } = log.end(this.target, { delivered, missing })
+    const { ends, event, failed } = this.#desk
+    const ended = attempt(() => ends.end(this.target, { delivered, missing }), failed)
+    // The disk failed: this node is about to stop.
+    if (!ended) return
+    const { written, stayed } = ended
     if (written && delivered.length - stayed + missing.length === all) {
-      log.passed(this.target, { from: this.#from, next: this.#next })
+      ends.passed(this.target, { from: this.#from, next: this.#next })
     }
-    if (this.#refused) event({ kind: 'hints-refused', node: this.node, ...this.#refused })
-    this.#refused = undefined
+    if (refused) event({ kind: 'hints-refused', node: this.node, ...refused })
     this.#feed({ kind: 'settled', written, stayed })
   }
 

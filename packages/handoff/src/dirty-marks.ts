@@ -1,6 +1,7 @@
-import { type Millis, millis, type NodeId, type Partition, ShoalError } from '@shoal/kernel'
+import { type Millis, millis, type NodeId, type Partition } from '@shoal/kernel'
 import type { Batch, Store } from '@shoal/storage'
 import { encodeMark, markKey } from './core/records.ts'
+import { writeIfRoom } from './writing.ts'
 
 /** A partition in which this node owes a target rows that no hint names (H2). */
 export interface DirtyMark {
@@ -125,15 +126,4 @@ interface NewMark {
   readonly partition: Partition
   /** By the wall clock. */
   readonly now: Millis
-}
-
-/** False when the disk is full: then nothing was written. */
-export function writeIfRoom(store: Store, batch: Batch): boolean {
-  try {
-    store.write(batch)
-    return true
-  } catch (error) {
-    if (error instanceof ShoalError && error.code === 'SHOAL_STORAGE_FULL') return false
-    throw error
-  }
 }

@@ -8,20 +8,23 @@ import {
   ShoalError,
   type Timer,
 } from '@shoal/kernel'
-import type { Batch, Store } from '@shoal/storage'
+import type { Store } from '@shoal/storage'
 import { decodeMerge } from '@shoal/wire'
 import { SyncPoints } from './core/sync-points.ts'
-import { Courier, type CourierDesk } from './courier.ts'
-import { type DirtyMark, writeIfRoom } from './dirty-marks.ts'
+import { Courier } from './courier.ts'
+import type { CourierDesk } from './courier-desk.ts'
+import type { DirtyMark } from './dirty-marks.ts'
+import { figuresOf, type HintFigures } from './figures.ts'
 import {
   defaultLogSettings,
   HintLog,
+  type LogListener,
   type LogSettings,
-  type Owed,
   type RemovedHint,
-  type Staged,
 } from './hint-log.ts'
-import { loadHints } from './log-reading.ts'
+import { LogEnds } from './log-ends.ts'
+import { LogReader } from './log-reading.ts'
+import { type OwedGroup, Owing } from './owing.ts'
 import type {
   Budget,
   HandoffEvent,
@@ -32,7 +35,9 @@ import type {
   Targets,
 } from './ports.ts'
 import { type HintSync, HintSyncs } from './sync-job.ts'
-import { Tallies } from './tallies.ts'
+import { type HandoffCounters, Tallies } from './tallies.ts'
+import { Turns } from './turns.ts'
+import { attempt } from './writing.ts'
 
 export interface HandoffOptions {
   readonly env: Env
@@ -51,47 +56,6 @@ export interface HandoffOptions {
   readonly settings?: Partial<LogSettings>
 }
 
-/** What one node owes, in the members of `/v1/hints`. */
-export interface HintFigures {
-  readonly total: number
-  /** Of the rows owed. */
-  readonly bytes: number
-  /** Age of the oldest hint; 0 when there is none. */
-  readonly oldestMs: number
-  readonly targets: readonly HintTargetFigures[]
-}
-
-export interface HintTargetFigures {
-  readonly node: NodeId
-  readonly count: number
-  readonly bytes: number
-  readonly oldestMs: number
-  /** Partitions that anti-entropy has to repair, because hints were too many or too old (H2). */
-  readonly dirtyPartitions: number
-}
-
-/** Since the start, for metrics. */
-export interface HandoffCounters {
-  readonly stored: number
-  /** Rows owed that were owed already. */
-  readonly joined: number
-  readonly delivered: number
-  readonly deliveredBytes: number
-  /** Hints given up, marks made. */
-  readonly lost: number
-  readonly overflowed: number
-}
-
-/** A group of rows that owes. Satisfied by `Handoff.group`; all three in one turn. */
-export interface OwedGroup {
-  /** Adds to the batch what has to be on disk with its rows. */
-  add(batch: Batch, owed: Owed): void
-  /** The batch is with the store. */
-  written(): void
-  /** The batch was refused: nothing is owed. */
-  discarded(): void
-}
-
 const unlimited: Budget = { take: () => Promise.resolve(), paused: false }
 
 /**
@@ -104,43 +68,57 @@ const unlimited: Budget = { take: () => Promise.resolve(), paused: false }
 export class Handoff {
   readonly #options: HandoffOptions
   readonly #budget: Budget
-  readonly #log: HintLog
   readonly #settings: LogSettings
+  readonly #log: HintLog
+  readonly #reader: LogReader
+  readonly #owing: Owing
   readonly #desk: CourierDesk
   readonly #couriers = new Map<NodeId, Courier>()
-  /** Couriers with a round under way. */
-  readonly #active = new Set<Courier>()
-  /** Couriers that want one, in their order. */
-  readonly #waiting = new Set<Courier>()
+  readonly #turns = new Turns((courier) => this.#isReady(courier))
   readonly #points = new SyncPoints()
   readonly #syncs: HintSyncs
   readonly #tallies: Tallies
-  readonly #batch: Batch
-  #staged: Staged[] = []
-  #owing: Owed[] = []
-  #syncDue: Timer | undefined
   #recheckDue: Timer | undefined
   #stopped = false
 
+  /**
+   * For rows that are owed from the moment they are written, in one batch with them. The batch is
+   * to be synced before anybody counts on it, also when nothing was added to it.
+   */
+  readonly group: OwedGroup
+
   private constructor(options: HandoffOptions) {
-    const { env, store, self, placement, rows, targets } = options
+    const { env, store, self, placement } = options
     this.#options = options
     this.#budget = options.budget ?? unlimited
     this.#settings = { ...defaultLogSettings, ...options.settings }
     this.#tallies = new Tallies((event) => options.onEvent?.(event))
     this.#syncs = new HintSyncs(env, this.#points, () => this.#budget.paused)
-    this.#batch = store.batch()
-    const settings = this.#settings
-    this.#log = new HintLog({ env, store, self, placement, settings, listener: this.#listener() })
-    const { budget, log } = { budget: this.#budget, log: this.#log }
-    this.#desk = {
-      ...{ env, store, log, placement, rows, targets, budget },
+    const parts = {
+      ...{ env, store, self, placement },
+      settings: this.#settings,
+      listener: this.#listener(),
+    }
+    this.#log = new HintLog(parts)
+    const ends = new LogEnds(parts, this.#log)
+    this.#reader = new LogReader(parts, this.#log, ends)
+    this.#owing = new Owing(parts, this.#log, this.#onFailure)
+    this.#desk = this.#makeDesk(ends)
+    this.group = this.#owing.group()
+  }
+
+  #makeDesk(ends: LogEnds): CourierDesk {
+    const { env, placement, rows, targets, onEvent } = this.#options
+    return {
+      ...{ env, placement, rows, targets, ends },
+      reader: this.#reader,
+      budget: this.#budget,
       isReachable: (node) => this.#isReachable(node),
-      flush: () => void this.#flush(),
-      released: (courier) => this.#released(courier),
-      ready: (courier) => this.#offer(courier),
-      event: (event) => options.onEvent?.(event),
-      failed: (reason) => this.#failed(reason),
+      flush: () => void this.#owing.flush(),
+      released: (courier) => this.#turns.released(courier),
+      ready: (courier) => this.#turns.offer(courier),
+      event: (event) => onEvent?.(event),
+      failed: this.#onFailure,
       isStopped: () => this.#stopped,
     }
   }
@@ -148,28 +126,30 @@ export class Handoff {
   /** Finds the hints of an earlier life again: reads the whole log once. */
   static async open(options: HandoffOptions): Promise<Handoff> {
     const handoff = new Handoff(options)
-    await loadHints(options.store, handoff.#log)
+    await handoff.#reader.load()
     return handoff
   }
 
   /** Delivers from now on. */
   start(): void {
-    const { liveness } = this.#options
-    liveness.onChange((node, up) => {
+    this.#options.liveness.onChange((node, up) => {
       if (!up || this.#stopped) return
       const target = this.#log.targets.get(node)
       if (target && target.count > 0) this.#courierOf(node).returned()
     })
-    for (const { node } of this.#log.targets.values()) this.#offer(this.#courierOf(node))
+    for (const { node } of this.#log.targets.values()) this.#turns.offer(this.#courierOf(node))
     this.#scheduleRecheck()
   }
 
-  /** Begins nothing new; what is owed is with the store when it returns. Answers come too late. */
+  /**
+   * Begins nothing new, and what is owed is with the store when it returns. Answers that come later
+   * are not heard: their hints are delivered again after the next start.
+   */
   stop(): void {
     if (this.#stopped) return
-    this.#flush()
+    this.#owing.flush()
+    this.#owing.stop()
     this.#stopped = true
-    this.#syncDue?.cancel()
     this.#recheckDue?.cancel()
     for (const courier of this.#couriers.values()) courier.stop()
   }
@@ -182,11 +162,7 @@ export class Handoff {
   owe(to: NodeId, message: Buffer): void {
     if (this.#stopped) return
     const { rowKey, row } = decodeMerge(message)
-    if (this.#owing.length === 0) this.#options.env.nextTurn(() => this.#flush())
-    const owed = { to, rowKey, bytes: row.length }
-    this.#log.add(this.#batch, owed, this.#staged)
-    this.#owing.push(owed)
-    if (this.#owing.length >= limits.groupOperationsMax) this.#flush()
+    this.#owing.add({ to, rowKey, bytes: row.length })
   }
 
   /**
@@ -196,36 +172,10 @@ export class Handoff {
    */
   async record(to: NodeId, message: Buffer): Promise<void> {
     this.owe(to, message)
-    if (!this.#flush())
+    if (!this.#owing.flush()) {
       throw new ShoalError('SHOAL_STORAGE_FULL', 'The disk has no room for hints.')
-    await this.#options.store.sync()
-  }
-
-  /**
-   * For rows that are owed from the moment they are written, in one batch with them. The batch is
-   * to be synced before anybody counts on it, also when nothing was added to it.
-   */
-  readonly group: OwedGroup = this.#makeGroup()
-
-  #makeGroup(): OwedGroup {
-    let staged: Staged[] = []
-    return {
-      add: (batch, owed) => {
-        // What is owed already is to be with the store, not in a batch that may yet be refused.
-        this.#flush()
-        this.#log.add(batch, owed, staged)
-      },
-      written: () => {
-        const done = staged
-        staged = []
-        this.#log.written(done)
-      },
-      discarded: () => {
-        const done = staged
-        staged = []
-        this.#log.discarded(done)
-      },
     }
+    await this.#options.store.sync()
   }
 
   /** Targets that are owed one key, for people. */
@@ -240,12 +190,11 @@ export class Handoff {
    */
   sync(): HintSync {
     this.#syncs.assertRoom()
-    this.#flush()
-    const point = this.#points.begin(this.#log.sequence, this.#log.targets.values())
-    return this.#syncs.begin(point)
+    this.#owing.flush()
+    return this.#syncs.begin(this.#points.begin(this.#log.sequence, this.#log.targets.values()))
   }
 
-  /** Partitions to be exchanged with their target first, oldest first (H2, E3). */
+  /** Partitions to be exchanged with their target before others, oldest first (H2, E3). */
   dirty(): readonly DirtyMark[] {
     return this.#log.marks.all().sort((one, other) => one.since - other.since)
   }
@@ -255,70 +204,27 @@ export class Handoff {
    * when more is owed since: the mark stays, and `dirty` shows it anew.
    */
   clean(mark: DirtyMark): boolean {
-    return !this.#stopped && this.#log.marks.clean(mark)
+    if (this.#stopped) return false
+    return attempt(() => this.#log.marks.clean(mark), this.#onFailure) ?? false
   }
 
   figures(): HintFigures {
-    const now = this.#options.env.clock.wall()
-    const nodes = new Set([...this.#log.targets.keys(), ...this.#log.marks.nodes()])
-    const targets = [...nodes]
-      .map((node) => this.#figuresOf(node, now))
-      .filter(({ count, dirtyPartitions }) => count > 0 || dirtyPartitions > 0)
-    return {
-      total: this.#log.count,
-      bytes: targets.reduce((sum, { bytes }) => sum + bytes, 0),
-      oldestMs: targets.reduce((oldest, { oldestMs }) => Math.max(oldest, oldestMs), 0),
-      targets,
-    }
-  }
-
-  #figuresOf(node: NodeId, now: number): HintTargetFigures {
-    const target = this.#log.targets.get(node)
-    return {
-      node,
-      count: target?.count ?? 0,
-      bytes: target?.bytes ?? 0,
-      oldestMs: target?.oldest === undefined ? 0 : Math.max(0, Math.round(now - target.oldest)),
-      dirtyPartitions: this.#log.marks.count(node),
-    }
+    return figuresOf(this.#log, this.#options.env.clock.wall())
   }
 
   counters(): HandoffCounters {
     return this.#tallies.counters()
   }
 
-  /** Owed rows go to the store in one batch. Where the disk is full their partitions are marked. */
-  #flush(): boolean {
-    if (this.#owing.length === 0) return true
-    const staged = this.#staged
-    const owing = this.#owing
-    this.#staged = []
-    this.#owing = []
-    const written = writeIfRoom(this.#options.store, this.#batch)
-    this.#batch.clear()
-    if (written) {
-      this.#log.written(staged)
-      this.#scheduleSync()
-    } else {
-      this.#log.discarded(staged)
-      this.#log.markInstead(owing)
-    }
-    return written
-  }
-
-  /** One sync for all that came within a while, unless somebody else's came first. */
-  #scheduleSync(): void {
-    this.#syncDue ??= this.#options.env.clock.after(limits.hintSyncDelay, () => {
-      this.#syncDue = undefined
-      const { store } = this.#options
-      if (!this.#stopped) store.sync().catch((reason: unknown) => this.#failed(reason))
-    })
-  }
-
-  /** A node that left the ring is down for ever: what it was owed is moved, so that is to go on. */
+  /** A node that left the ring is down for ever, and what it was owed has to move on. */
   #isReachable(node: NodeId): boolean {
     const { liveness, placement } = this.#options
     return liveness.isUp(node) || placement().member(node) === undefined
+  }
+
+  #isReady({ node, target, isIdle }: Courier): boolean {
+    const wanted = isIdle && target.count > 0 && !this.#stopped
+    return wanted && !this.#budget.paused && this.#isReachable(node)
   }
 
   #courierOf(node: NodeId): Courier {
@@ -330,39 +236,6 @@ export class Handoff {
     return courier
   }
 
-  #isReady({ node, target, isIdle }: Courier): boolean {
-    return (
-      !this.#stopped &&
-      isIdle &&
-      target.count > 0 &&
-      !this.#budget.paused &&
-      this.#isReachable(node)
-    )
-  }
-
-  #offer(courier: Courier): void {
-    if (!this.#isReady(courier)) return
-    this.#waiting.add(courier)
-    this.#fill()
-  }
-
-  #released(courier: Courier): void {
-    this.#active.delete(courier)
-    if (this.#isReady(courier)) this.#waiting.add(courier)
-    this.#fill()
-  }
-
-  /** Few targets at a time, in turn: a round each. */
-  #fill(): void {
-    for (const courier of this.#waiting) {
-      if (this.#active.size >= limits.hintRoundsInFlightMax) return
-      this.#waiting.delete(courier)
-      if (!this.#isReady(courier)) continue
-      this.#active.add(courier)
-      courier.begin()
-    }
-  }
-
   #scheduleRecheck(): void {
     this.#recheckDue = this.#options.env.clock.after(limits.hintRecheck, () => {
       this.#recheck()
@@ -370,40 +243,40 @@ export class Handoff {
     })
   }
 
-  /** Whatever was missed is found here: a timer that depends on nothing else. */
+  /** Whatever was missed is found here: by a timer that depends on nothing else. */
   #recheck(): void {
-    const { env } = this.#options
-    this.#log.marks.saveAll()
-    const now = env.clock.elapsed()
-    const before = millis(env.clock.wall() - this.#settings.ageMax)
+    const { clock } = this.#options.env
+    attempt(() => this.#log.marks.saveAll(), this.#onFailure)
+    const tooOld = millis(clock.wall() - this.#settings.ageMax)
     for (const { node, count, oldest } of this.#log.targets.values()) {
       if (count === 0) continue
       const courier = this.#courierOf(node)
-      courier.recheck(now)
-      if (oldest !== undefined && oldest < before) courier.sweep(before)
-      this.#offer(courier)
+      courier.recheck(clock.elapsed())
+      if (oldest !== undefined && oldest < tooOld) courier.sweep(tooOld)
+      this.#turns.offer(courier)
     }
     this.#tallies.tell((node) => this.#log.targets.get(node)?.count ?? 0)
   }
 
-  #listener() {
+  #listener(): LogListener {
+    const tallies = this.#tallies
     return {
-      stored: (node: NodeId, bytes: number) => this.#tallies.stored(node, bytes),
-      joined: () => this.#tallies.joined(),
+      stored: (node: NodeId, bytes: number) => tallies.stored(node, bytes),
+      joined: () => tallies.joined(),
       removed: (node: NodeId, hint: RemovedHint) => {
-        this.#tallies.removed(node, hint)
+        tallies.removed(node, hint)
         this.#syncs.reached(this.#points.removed(node, hint.sequence, hint.delivered))
       },
       forgotten: (node: NodeId) => this.#syncs.reached(this.#points.forget(node)),
       overflowed: (node: NodeId, partition: Partition, reason: OverflowReason) =>
-        this.#tallies.overflowed({ kind: 'hints-overflowed', node, partition, reason }),
+        tallies.overflowed({ kind: 'hints-overflowed', node, partition, reason }),
     }
   }
 
   /** A bug, or a disk that failed: the node cannot go on (A3). */
-  #failed(reason: unknown): void {
-    const isClosed = reason instanceof ShoalError && reason.code === 'SHOAL_STORE_CLOSED'
-    if (this.#stopped && isClosed) return
+  readonly #onFailure = (reason: unknown): void => {
+    if (this.#stopped && reason instanceof ShoalError && reason.code === 'SHOAL_STORE_CLOSED')
+      return
     const error = reason instanceof Error ? reason : new InvariantViolation(String(reason))
     this.#options.env.halt(error)
   }

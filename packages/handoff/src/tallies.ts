@@ -2,6 +2,19 @@ import type { NodeId } from '@shoal/kernel'
 import type { RemovedHint } from './hint-log.ts'
 import type { HandoffEvent } from './ports.ts'
 
+/** Since the start, for metrics. */
+export interface HandoffCounters {
+  readonly stored: number
+  /** Rows owed that were owed already. */
+  readonly joined: number
+  readonly delivered: number
+  readonly deliveredBytes: number
+  /** Hints that left the log undelivered. */
+  readonly lost: number
+  /** Partitions marked. */
+  readonly overflowed: number
+}
+
 interface Tally {
   stored: number
   storedBytes: number
@@ -63,7 +76,7 @@ export class Tallies {
     this.#recent.clear()
   }
 
-  counters() {
+  counters(): HandoffCounters {
     return {
       stored: this.#stored,
       joined: this.#joined,

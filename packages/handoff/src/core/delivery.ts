@@ -27,8 +27,10 @@ export interface Course {
 }
 
 export interface Page {
-  /** Hints to be sent; strays are not among them. */
+  /** Hints to be sent; those the target no longer holds are not among them. */
   readonly hints: number
+  /** Whether hints that are not to be sent are still in the log all the same. */
+  readonly strays: boolean
   /** What their rows took when they were owed. */
   readonly bytes: number
   readonly from: number
@@ -170,7 +172,7 @@ function takePage(state: DeliveryState, page: Page): DeliveryStep {
     // Nothing to send in the whole log. To look again at once would be to look without end.
     return pause({ ...freshCourse, failures: course.failures + 1 })
   }
-  if (page.hints === 0) return advance(course, { page, rest: false, left: false })
+  if (page.hints === 0) return advance(course, { page, rest: false, left: page.strays })
   return { state: { kind: 'asking', course, page }, effects: [{ kind: 'take', bytes: page.bytes }] }
 }
 
@@ -243,7 +245,8 @@ function settle(
   if (halted && failures <= HALTS_MAX) {
     return pause({ ...next, cursor: page.from, left: true })
   }
-  return advance(next, { page, rest, left: rest || ends.kept > 0 || stayed > 0 })
+  const left = rest || page.strays || ends.kept > 0 || stayed > 0
+  return advance(next, { page, rest, left })
 }
 
 /** On to what lies behind the page, or to the next pass. */

@@ -125,8 +125,8 @@ export function encodeMark(since: Millis): Buffer {
   return value
 }
 
-export function decodeMark(value: Buffer): Millis {
-  return millis(value.length === 6 ? value.readUIntBE(0, 6) : 0)
+export function decodeMark(value: Buffer | undefined): Millis {
+  return millis(value?.length === 6 ? value.readUIntBE(0, 6) : 0)
 }
 
 const U48_MAX = 2 ** 48 - 1
