@@ -106,7 +106,7 @@ export class AntiEntropy {
     this.#lost = lost
     this.#forest = new Forest(replica)
     const forest = this.#forest
-    const lister = new KeyLister({ store, replica, partitions })
+    const lister = new KeyLister({ env, store, replica, partitions })
     const checker = new RowChecker({ store, replica, budget, partitions })
     const doubt = (partition: Partition, segments: readonly number[]): void =>
       this.#scrubRounds.doubt(partition, segments)
@@ -125,7 +125,7 @@ export class AntiEntropy {
       ...{ env, placement, budget, exchanger, exchange },
       ...(interval === undefined ? {} : { interval }),
     })
-    this.#healer = new Healer({ env, replica, peers, budget, placement, tell })
+    this.#healer = new Healer({ env, store, replica, peers, budget, placement, tell })
     const healer = this.#healer
     this.#scrubber = new Scrubber({ replica, peers, placement, checker, healer, exchange, tell })
     const scrubber = this.#scrubber

@@ -145,8 +145,10 @@ export class ExchangeAnswers {
 
   /** Work that reads the disk: bounded, and not while people want quiet. */
   #list(question: ExchangeQuestion, work: () => Promise<void>): void {
-    const isFull = this.#listings >= limits.exchangeListingsMax
-    if (isFull || this.#parts.budget.paused) return refuse(question, 'SHOAL_OVERLOADED')
+    const { env, budget } = this.#parts
+    const isFull =
+      this.#listings >= limits.exchangeListingsMax || env.inject('antientropy: too many listings')
+    if (isFull || budget.paused) return refuse(question, 'SHOAL_OVERLOADED')
     this.#listings++
     work().then(
       () => {
@@ -155,7 +157,7 @@ export class ExchangeAnswers {
       (error: unknown) => {
         this.#listings--
         if (error instanceof ShoalError) refuse(question, error.code)
-        else this.#parts.env.halt(error as Error)
+        else env.halt(error as Error)
       },
     )
   }

@@ -1,7 +1,9 @@
 import { type Env, limits, millis, type NodeId, type Timer } from '@shoal/kernel'
 import { partitionOfRowKey } from '@shoal/ring'
+import { type Store, verifyRow } from '@shoal/storage'
 import type { RowOutcome } from '../core/row-repair.ts'
 import { type AntiEntropyEvent, othersOf, type Placement } from '../ports.ts'
+import { isDamage } from './row-pages.ts'
 import { type RowDesk, RowRun } from './row-run.ts'
 
 /** How long a key waits that no peer could give. */
@@ -9,6 +11,7 @@ const RETRY = millis(60_000)
 
 export interface HealerParts extends RowDesk {
   readonly env: Env
+  readonly store: Store
   readonly placement: () => Placement
   readonly tell: (event: AntiEntropyEvent) => void
 }
@@ -86,29 +89,32 @@ export class Healer {
     }
   }
 
-  /** A sound row repairs the record of its version: the replica reads both to merge (V11). */
-  #mergeIntoItself(rowKey: Buffer): Promise<boolean> {
-    const { replica } = this.#parts
+  /**
+   * A sound row repairs the record of its version: the replica reads both to merge (V11). The row
+   * comes from the disk itself; read through the replica, its version would be in memory, and the
+   * merge would not look at the record.
+   */
+  async #mergeIntoItself(rowKey: Buffer): Promise<boolean> {
+    const { replica, store } = this.#parts
+    const row = await this.#rowOf(store, rowKey)
+    if (!row || verifyRow(row, rowKey.readBigUInt64BE(0)) !== 'ok') return false
     return new Promise((resolve) => {
-      replica.read(rowKey, {
-        row: (row) => {
-          if (!row) return resolve(false)
-          replica.merge({
-            kind: 'merge',
-            rowKey,
-            row,
-            heal: true,
-            durable: true,
-            sink: {
-              merged: () => undefined,
-              durable: () => resolve(true),
-              refused: () => resolve(false),
-            },
-          })
-        },
-        failed: () => resolve(false),
-      })
+      const sink = {
+        merged: () => undefined,
+        durable: () => resolve(true),
+        refused: () => resolve(false),
+      }
+      replica.merge({ kind: 'merge', rowKey, row, heal: true, durable: true, sink })
     })
+  }
+
+  async #rowOf(store: Store, rowKey: Buffer): Promise<Buffer | undefined> {
+    try {
+      return (await store.getMany('rows', [rowKey]))[0]
+    } catch (error) {
+      if (isDamage(error)) return undefined
+      throw error
+    }
   }
 
   #fetch(rowKey: Buffer, peer: NodeId): Promise<RowOutcome> {

@@ -1,4 +1,4 @@
-import { emptyClock } from '@shoal/causality'
+import { emptyClock, versionClock } from '@shoal/causality'
 import {
   createTestEnv,
   type Millis,
@@ -12,12 +12,19 @@ import { answerAsReplica, Replica } from '@shoal/replica'
 import { createRing, foundRing, makeRowKey, type Ring, rowKeyName } from '@shoal/ring'
 import { createMemoryDisk, createMemoryStore, type MemoryDisk, type Store } from '@shoal/storage'
 import { createMemoryNetwork, type MemoryNetwork, type Peers } from '@shoal/transport'
+import { questionHeaderBytes } from '@shoal/wire'
+import type { ExchangeEnding } from '../../src/core/exchange-machine.ts'
+import { Forest } from '../../src/core/forest.ts'
 import {
   AntiEntropy,
   type AntiEntropyEvent,
   type AntiEntropySettings,
   BackgroundBudget,
+  type RepairRange,
+  type RepairReport,
 } from '../../src/index.ts'
+import { type ExchangePlan, ExchangeRun } from '../../src/shell/exchange-run.ts'
+import { KeyLister } from '../../src/shell/key-lister.ts'
 import { CorrectableReplica } from './correctable-replica.ts'
 
 export interface TestNode {
@@ -39,7 +46,18 @@ export interface ClusterOptions {
   readonly settings?: AntiEntropySettings
   /** Nodes do not compare themselves until told. */
   readonly idle?: boolean
+  readonly inject?: (label: string) => boolean
 }
+
+export interface Exchanged extends ExchangeEnding {
+  readonly doubted: readonly number[]
+  /** Bytes of all messages meanwhile, both ways, frames included. */
+  readonly bytes: number
+  readonly messages: readonly Sent[]
+}
+
+/** Of a question, which is the longer one. */
+const FRAME_BYTES = questionHeaderBytes
 
 export interface Sent {
   readonly from: NodeId
@@ -60,7 +78,8 @@ export class TestCluster {
 
   private constructor(options: ClusterOptions) {
     this.#options = options
-    this.env = createTestEnv({ seed: options.seed ?? 1 })
+    const { seed = 1, inject } = options
+    this.env = createTestEnv({ seed, ...(inject ? { inject } : {}) })
     this.network = createMemoryNetwork(
       this.env,
       {},
@@ -143,41 +162,59 @@ export class TestCluster {
   }
 
   /** A client write that only this node knows of. */
-  async put(id: string, key: string, value: string, context?: Buffer): Promise<Buffer> {
+  put(id: string, key: string, value: string, context?: Buffer): Promise<Buffer> {
+    return this.settled(this.putSoon(id, key, value, context))
+  }
+
+  /** As `put`, for who drives the clock elsewhere. */
+  putSoon(id: string, key: string, value: string, context?: Buffer): Promise<Buffer> {
     const { replica } = this.node(id)
-    return this.settled(
-      new Promise<Buffer>((resolve, reject) => {
-        let version: Buffer
-        replica.put({
-          kind: 'put',
-          rowKey: makeRowKey('b', key),
-          tombstone: false,
-          body: Buffer.from(value),
-          contentType: 'text/plain',
-          contentEncoding: '',
-          context: context ?? emptyClock,
-          seen: undefined,
-          checked: undefined,
-          blind: 'overwrite',
-          expiry: 0,
-          request: undefined,
-          siblingsMax: 50,
-          durable: true,
-          sink: {
-            written: (written) => {
-              version = written.version
-            },
-            durable: () => resolve(version),
-            refused: (code) => reject(new Error(code)),
+    return new Promise((resolve, reject) => {
+      let version: Buffer
+      replica.put({
+        kind: 'put',
+        rowKey: makeRowKey('b', key),
+        tombstone: false,
+        body: Buffer.from(value),
+        contentType: 'text/plain',
+        contentEncoding: '',
+        context: context ? versionClock(context) : emptyClock,
+        seen: undefined,
+        checked: undefined,
+        blind: 'overwrite',
+        expiry: 0,
+        request: undefined,
+        siblingsMax: 50,
+        durable: true,
+        sink: {
+          written: (written) => {
+            version = written.version
           },
-        })
-      }),
-    )
+          durable: () => resolve(version),
+          refused: (code) => reject(new Error(code)),
+        },
+      })
+    })
   }
 
   /** The row a node holds, as it lies on its disk. */
   rowAt(id: string, key: string): Buffer | undefined {
     return this.node(id).disk.current('rows', makeRowKey('b', key))
+  }
+
+  /** Merges a row into a node's replica, as a write or a repair would. */
+  merge(id: string, rowKey: Buffer, row: Buffer): Promise<void> {
+    const { replica } = this.node(id)
+    return this.settled(
+      new Promise((resolve, reject) => {
+        const sink = {
+          merged: () => undefined,
+          durable: resolve,
+          refused: (code: string) => reject(new Error(code)),
+        }
+        replica.merge({ kind: 'merge', rowKey, row, heal: false, durable: true, sink })
+      }),
+    )
   }
 
   /** All rows of a node, as text that can be compared. */
@@ -220,12 +257,45 @@ export class TestCluster {
     return (end as unknown as { value: T }).value
   }
 
-  /** Compares a partition, or all, of one node with a peer, by a repair without its scrub. */
-  async exchangeAll(id: string, partition?: Partition): Promise<void> {
-    const { antiEntropy } = this.node(id)
-    const range = partition === undefined ? {} : { partition }
-    const { id: job } = antiEntropy.repairs.start(range)
-    await this.settled(antiEntropy.repairs.whenEnded(job), millis(600_000))
+  /** One exchange alone, begun by one node with another. */
+  exchange(from: string, plan: Omit<ExchangePlan, 'peer'> & { peer: string }): Promise<Exchanged> {
+    const { store, local: replica, peers, budget } = this.node(from)
+    const { env } = this
+    const { partitions } = this.#ringOf(nodeId(from))
+    const doubted: number[] = []
+    const desk = {
+      ...{ env, replica, peers, budget, partitions },
+      forest: new Forest(replica),
+      lister: new KeyLister({ env, store, replica, partitions }),
+      doubt: (_partition: Partition, segments: readonly number[]) => void doubted.push(...segments),
+    }
+    const before = this.sent.length
+    return this.settled(
+      new Promise((resolve) => {
+        new ExchangeRun(desk, { ...plan, peer: nodeId(plan.peer) }, (ending) => {
+          const messages = this.sent.slice(before)
+          const bytes = messages.reduce((sum, message) => sum + message.bytes + FRAME_BYTES, 0)
+          resolve({ ...ending, doubted, bytes, messages })
+        })
+      }),
+      millis(600_000),
+    )
+  }
+
+  /** Every partition of one node with another. */
+  async exchangeAll(from: string, peer: string): Promise<Exchanged[]> {
+    const endings: Exchanged[] = []
+    for (const partition of this.#ringOf(nodeId(from)).partitionsOf(nodeId(from))) {
+      endings.push(await this.exchange(from, { partition, peer }))
+    }
+    return endings
+  }
+
+  async repair(id: string, range: RepairRange = {}): Promise<RepairReport> {
+    const { repairs } = this.node(id).antiEntropy
+    const { id: job } = repairs.start(range)
+    await this.settled(repairs.whenEnded(job), millis(3_600_000))
+    return repairs.find(job) as RepairReport
   }
 
   async run(ms: number): Promise<void> {
