@@ -44,8 +44,8 @@ export function probeUrgent(turn: Turn): void {
   const { urgent, probes, settings } = turn.state
   for (const peer of urgent) {
     if (probes.size >= settings.probesInFlight) return
+    if (turn.now - peer.probedAt < settings.urgentPause || isProbed(turn.state, peer)) continue
     urgent.delete(peer)
-    if (isProbed(turn.state, peer)) continue
     startProbe(turn, peer, isLiving(peer) ? 'urgent' : 'knock')
   }
 }
@@ -70,6 +70,7 @@ function startProbe(turn: Turn, target: Peer, kind: Probe['kind']): void {
   const directUntil = now + settings.probeTimeout * patience
   const until = kind === 'knock' ? directUntil : now + settings.probePeriod * patience
   const sequence = ++state.sequence
+  target.probedAt = now
   const unused = { directEnded: false, relaysAsked: false, asked: 0, nacks: 0, silences: 0 }
   const { incarnation } = target
   const times = { begun: now, directUntil, until }
@@ -139,6 +140,7 @@ function conclude(turn: Turn, probe: Probe): void {
   const { state } = turn
   const { target, asked, nacks } = probe
   endProbe(turn, probe)
+  if (probe.kind === 'knock') return
   worsen(state)
   if (nacks < asked) worsen(state)
   // What it has said since is no less true for our not having heard it.

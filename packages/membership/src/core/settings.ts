@@ -37,6 +37,8 @@ export interface SwimSettings {
   /** How often one of those thought dead is asked whether it is. */
   readonly knockPeriod: number
   readonly probesInFlight: number
+  /** The least time from one probe of a member to an urgent one of the same. */
+  readonly urgentPause: number
   readonly probesRelayed: number
 }
 
@@ -59,6 +61,7 @@ export const defaultSettings: SwimSettings = {
   syncScale: 32,
   knockPeriod: 5_000,
   probesInFlight: limits.probesInFlightMax,
+  urgentPause: 200,
   probesRelayed: limits.probesRelayedMax,
 }
 

@@ -76,6 +76,8 @@ export interface Peer extends SwimMember {
   channelUp: boolean
   /** The last thing that this node asked of it was not answered. */
   silent: boolean
+  /** When it was probed last. */
+  probedAt: number
   /** What routing was told last. */
   shown: MemberState
   /** When, on the elapsed clock. */
@@ -140,6 +142,7 @@ export function createPeer({ id, zone, host }: SwimMember, elapsed: number): Pee
     suspicion: undefined,
     channelUp: false,
     silent: false,
+    probedAt: Number.NEGATIVE_INFINITY,
     shown: 'suspect',
     shownSince: elapsed,
     disputedEpoch: 0,

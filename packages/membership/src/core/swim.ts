@@ -96,7 +96,7 @@ export function createSwim(options: SwimOptions): SwimState {
     due: {
       probe: elapsed + random.below(settings.probePeriod),
       gossip: NEVER,
-      gossiped: elapsed,
+      gossiped: elapsed - settings.gossipPeriod,
       compare: NEVER,
       knock: elapsed + random.below(settings.knockPeriod),
     },
@@ -104,7 +104,7 @@ export function createSwim(options: SwimOptions): SwimState {
     patient: false,
     wakeAt: NEVER,
   }
-  state.wakeAt = Math.max(elapsed, nextDue(state))
+  state.wakeAt = Math.max(elapsed, nextDue(state, elapsed))
   return state
 }
 
@@ -129,7 +129,7 @@ export function stepSwim(
   handle(turn, event)
   if (turn.now >= state.wakeAt) runDue(turn)
   if (state.urgent.size > 0) probeUrgent(turn)
-  state.wakeAt = Math.max(turn.now, nextDue(state))
+  state.wakeAt = Math.max(turn.now, nextDue(state, turn.now))
   return turn.effects
 }
 
@@ -324,10 +324,11 @@ function runDue(turn: Turn): void {
   if (now >= due.gossip) gossipRound(turn)
 }
 
-function nextDue(state: SwimState): number {
-  const { due, gone, suspects, probes, relayed } = state
+function nextDue(state: SwimState, now: number): number {
+  const { due, gone, suspects, probes, relayed, urgent, settings } = state
   let next = Math.min(due.probe, due.gossip, due.compare)
   if (gone.size > 0) next = Math.min(next, due.knock)
+  if (urgent.size > 0) next = Math.min(next, now + settings.urgentPause)
   for (const { suspicion } of suspects) next = Math.min(next, suspicion?.until ?? NEVER)
   for (const { relaysAsked, directUntil, until } of probes.values()) {
     next = Math.min(next, relaysAsked ? until : directUntil)
