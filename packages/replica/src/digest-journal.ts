@@ -1,7 +1,15 @@
 import { InvariantViolation, limits, type Partition } from '@shoal/kernel'
-import { hash64, partitionRange, segmentOfRowKey } from '@shoal/ring'
-import { type Batch, rowVersion, type Store, verifyRow } from '@shoal/storage'
+import { hash64, partitionRange, rowKeyName, segmentOfRowKey } from '@shoal/ring'
+import {
+  type Batch,
+  decodeStoredVersion,
+  rowVersion,
+  type ScanPage,
+  type Store,
+  verifyRow,
+} from '@shoal/storage'
 import { type DigestChange, type Digests, encodeDigestRecord } from './core/digests.ts'
+import { DAMAGED, fetchMany } from './fetch.ts'
 
 /**
  * Digests on disk. Column `digests` holds: `c` + partition (u16) → checkpoint; `j` + sequence (u64)
@@ -116,7 +124,10 @@ export async function suspectPartitions(store: Store): Promise<Partition[]> {
 
 /**
  * Computes a partition's digests from its rows and writes them as its checkpoint. Nothing else may
- * write meanwhile. Damaged rows are left out: their repair adds them again.
+ * write meanwhile.
+ *
+ * A damaged row counts with its version record: its repair starts from that one. Where both are
+ * damaged the key is left out, as the repair starts from nothing and adds it again.
  */
 export async function rebuildPartition(
   store: Store,
@@ -134,13 +145,14 @@ export async function rebuildPartition(
       ...(to ? { to } : {}),
       limit: PAGE_ROWS,
     })
-    for (const { key, value } of page.rows) {
-      const token = key.readBigUInt64BE(0)
-      if (verifyRow(value, token) !== 'ok') continue
+    const versions = await versionsOf(store, page.rows)
+    page.rows.forEach(({ key }, index) => {
+      const version = versions[index]
+      if (!version) return
       const segment = segmentOfRowKey(key, partitions)
-      const digest = hash64(rowVersion(value), token)
+      const digest = hash64(version, key.readBigUInt64BE(0))
       segments[segment] = (segments[segment] as bigint) ^ digest
-    }
+    })
     const last = page.rows.at(-1)
     if (page.finished || !last) break
     next = Buffer.concat([last.key, Buffer.of(0)])
@@ -151,6 +163,26 @@ export async function rebuildPartition(
   batch.delete('digests', suspectKey(partition))
   store.write(batch)
   digests.checkpointed(partition)
+}
+
+/** The version of each row as a write to it would find it. */
+async function versionsOf(
+  store: Store,
+  rows: ScanPage['rows'],
+): Promise<readonly (Buffer | undefined)[]> {
+  const versions = rows.map(({ key, value }) =>
+    verifyRow(value, key.readBigUInt64BE(0)) === 'ok' ? rowVersion(value) : undefined,
+  )
+  const damaged = rows.flatMap((_row, index) => (versions[index] ? [] : [index]))
+  if (damaged.length === 0) return versions
+  const keys = damaged.map((index) => (rows[index] as (typeof rows)[number]).key)
+  const stored = await fetchMany(store, 'versions', keys.map(rowKeyName))
+  damaged.forEach((index, at) => {
+    const record = stored[at]
+    if (record === undefined || record === DAMAGED) return
+    versions[index] = decodeStoredVersion(record, (keys[at] as Buffer).readBigUInt64BE(0))
+  })
+  return versions
 }
 
 export function suspectKey(partition: Partition): Buffer {

@@ -12,6 +12,7 @@ import {
 } from '@shoal/storage'
 import fc from 'fast-check'
 import t from 'tap'
+import { suspectKey } from '../src/digest-journal.ts'
 import type { MergeOperation, PutOperation, Written } from '../src/operations.ts'
 import { Replica } from '../src/replica.ts'
 
@@ -400,6 +401,20 @@ t.test(
     t.ok(await digestsHold(after))
   },
 )
+
+t.test('a rebuild counts a damaged row with its version, as its repair does (E1)', async (t) => {
+  const node = await open()
+  const { written } = await put(node, 'k', 'v')
+  const row = Buffer.from(rowOf(written, 'k'))
+  const rowKey = makeRowKey('b', 'k')
+  const doubt = node.store.batch()
+  doubt.put('digests', suspectKey(partitionOfRowKey(rowKey, PARTITIONS)), Buffer.alloc(0))
+  node.store.write(doubt)
+  node.disk.corrupt('rows', rowKey, node.env.random('rot'))
+  const after = await reopen(node)
+  t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
+  t.ok(await digestsHold(after))
+})
 
 t.test('siblings are refused at their limit, merges never are (V8)', async (t) => {
   const [left, right] = [await open(createMemoryDisk(), 1), await open(createMemoryDisk(), 2)]
