@@ -134,6 +134,11 @@ export const limits = {
   requestMemoryEntries: 262_144,
   /** How long an idempotency key is remembered. */
   requestMemoryAge: minutes(10),
+  /**
+   * After a clean stop that is longer ago, a node writes on as somebody new: its disk may be a copy
+   * that was put back, and what it wrote since is forgotten.
+   */
+  cleanStopAgeMax: minutes(10),
   /** Into which each partition is cut to be compared with other replicas. */
   digestSegments: 1_024,
   /** Digest journal records kept before the digests themselves are written again. */

@@ -1,6 +1,6 @@
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
-import { type Env, limits, millis } from '@shoal/kernel'
+import { type Env, limits, type Millis, millis } from '@shoal/kernel'
 import { answerAsReplica, Replica } from '@shoal/replica'
 import { createRing, type Ring, type RingRecord } from '@shoal/ring'
 import type { Store } from '@shoal/storage'
@@ -36,6 +36,8 @@ export type EngineSettings = Pick<
 > & {
   /** Default `limits.requestMemoryEntries`. */
   readonly requestMemoryEntries?: number
+  /** Default `limits.cleanStopAgeMax`. */
+  readonly cleanStopAgeMax?: Millis
 }
 
 export interface EngineParts<P extends Peers> {
@@ -60,13 +62,14 @@ export interface EngineParts<P extends Peers> {
 export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promise<Engine<P>> {
   const { env, store, founded, tokenKey, settings } = parts
   const ring = createRing(await settleRing(store, founded), settings.nodeId)
-  const { requestMemoryEntries } = settings
+  const { requestMemoryEntries, cleanStopAgeMax } = settings
   const replica = await Replica.open({
     env,
     store,
     partitions: ring.partitions,
     versionCacheBytes: settings.versionCacheBytes,
     ...(requestMemoryEntries === undefined ? {} : { requestMemoryEntries }),
+    ...(cleanStopAgeMax === undefined ? {} : { cleanStopAgeMax }),
   })
   const peers = parts.connect(ring)
   const secrets = { key: tokenKey, clusterId: founded.clusterId }

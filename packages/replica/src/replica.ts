@@ -1,4 +1,4 @@
-import { type Env, limits, type Partition } from '@shoal/kernel'
+import { type Env, limits, type Millis, type Partition } from '@shoal/kernel'
 import { leaveCleanMarker, type Store, takeCleanMarker } from '@shoal/storage'
 import { Actors } from './core/actors.ts'
 import { versionDigest } from './core/apply.ts'
@@ -26,6 +26,8 @@ export interface ReplicaOptions {
   readonly versionCacheBytes?: number
   /** Entries of the request memory (V10). Default `limits.requestMemoryEntries`. */
   readonly requestMemoryEntries?: number
+  /** How old a clean stop may be for actors to go on. Default `limits.cleanStopAgeMax`. */
+  readonly cleanStopAgeMax?: Millis
 }
 
 export interface ReplicaFigures {
@@ -55,7 +57,7 @@ export class Replica {
   readonly #partitions: number
   readonly #env: Env
   readonly #requests: RequestMemory
-  /** Whether the last stop was clean, so that actors go on (A2). */
+  /** Whether the last stop was clean and not long ago, so that actors go on (A2). */
   readonly wasClean: boolean
 
   private constructor(parts: Parts) {
@@ -76,7 +78,9 @@ export class Replica {
   static async open(options: ReplicaOptions): Promise<Replica> {
     const { env, store, partitions } = options
     const marker = await takeCleanMarker(store)
-    const actors = new Actors(env.random('actors'), marker)
+    const ageMax = options.cleanStopAgeMax ?? limits.cleanStopAgeMax
+    const kept = marker && { marker, now: env.clock.wall(), ageMax }
+    const actors = new Actors(env.random('actors'), kept)
     const digests = new Digests(partitions)
     const { journal, holes } = await recoverDigests(store, digests)
     const doubted = holes || env.inject('replica: digests in doubt')
@@ -95,7 +99,7 @@ export class Replica {
         age: limits.requestMemoryAge,
       }),
       stamps: new Stamps(env.clock),
-      wasClean: marker !== undefined,
+      wasClean: actors.areKept,
     })
   }
 
@@ -179,7 +183,7 @@ export class Replica {
   /** Ends what was submitted, then leaves the marker that lets the actors go on (A2). */
   async close(): Promise<void> {
     await this.#pipeline.drained()
-    await leaveCleanMarker(this.#store, this.#actors.encode())
+    await leaveCleanMarker(this.#store, this.#actors.encode(this.#env.clock.wall()))
   }
 }
 

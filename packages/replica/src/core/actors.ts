@@ -1,4 +1,4 @@
-import { invariant, type Partition, type Random } from '@shoal/kernel'
+import { invariant, type Millis, type Partition, type Random } from '@shoal/kernel'
 
 /**
  * Actor ids and their counters (A1, A2).
@@ -15,9 +15,19 @@ export interface Actor {
   counter: number
 }
 
+/** The clean-shutdown marker, and what is needed to believe it. */
+export interface KeptActors {
+  readonly marker: Buffer
+  /** Unix time of this start. */
+  readonly now: Millis
+  /** An older marker proves nothing: the disk under it may be a copy put back. */
+  readonly ageMax: Millis
+}
+
 const ACTOR_BYTES = 8
 const ENTRY_BYTES = 2 + ACTOR_BYTES + 8
-const MARKER_VERSION = 1
+const HEADER_BYTES = 1 + 8
+const MARKER_VERSION = 2
 
 export class Actors {
   readonly #random: Random
@@ -25,10 +35,13 @@ export class Actors {
   #minted = 0
   #rotated = 0
 
-  /** @param kept  what the clean-shutdown marker said; absent after an unclean stop (A2) */
-  constructor(random: Random, kept?: Buffer) {
+  /** Whether a marker was believed: then actors go on (A2). */
+  readonly areKept: boolean
+
+  /** @param kept  absent after an unclean stop (A2) */
+  constructor(random: Random, kept?: KeptActors) {
     this.#random = random
-    if (kept) this.#restore(kept)
+    this.areKept = kept !== undefined && this.#restore(kept)
   }
 
   /** Incarnations minted since this process started. */
@@ -73,11 +86,16 @@ export class Actors {
     this.#byPartition.delete(partition)
   }
 
-  /** All counters, for the clean-shutdown marker. */
-  encode(): Buffer {
-    const marker = Buffer.alloc(1 + this.#byPartition.size * ENTRY_BYTES)
+  /**
+   * All counters, for the clean-shutdown marker.
+   *
+   * @param now  Unix time of the stop
+   */
+  encode(now: Millis): Buffer {
+    const marker = Buffer.alloc(HEADER_BYTES + this.#byPartition.size * ENTRY_BYTES)
     marker[0] = MARKER_VERSION
-    let at = 1
+    marker.writeDoubleBE(now, 1)
+    let at = HEADER_BYTES
     for (const [partition, { id, counter }] of this.#byPartition) {
       marker.writeUInt16BE(partition, at)
       id.copy(marker, at + 2)
@@ -87,14 +105,18 @@ export class Actors {
     return marker
   }
 
-  #restore(marker: Buffer): void {
+  #restore({ marker, now, ageMax }: KeptActors): boolean {
     // A marker in a form we do not know is no proof: start as after a crash.
-    if (marker[0] !== MARKER_VERSION || (marker.length - 1) % ENTRY_BYTES !== 0) return
-    for (let at = 1; at < marker.length; at += ENTRY_BYTES) {
+    const known = marker[0] === MARKER_VERSION && (marker.length - HEADER_BYTES) % ENTRY_BYTES === 0
+    if (!known) return false
+    const age = now - marker.readDoubleBE(1)
+    if (!(age >= 0 && age <= ageMax)) return false
+    for (let at = HEADER_BYTES; at < marker.length; at += ENTRY_BYTES) {
       const id = Buffer.from(marker.subarray(at + 2, at + 2 + ACTOR_BYTES))
       const counter = Number(marker.readBigUInt64BE(at + 2 + ACTOR_BYTES))
       this.#byPartition.set(marker.readUInt16BE(at) as Partition, { id, counter })
     }
+    return true
   }
 
   #mint(partition: Partition): Actor {
