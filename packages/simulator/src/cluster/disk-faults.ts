@@ -2,7 +2,7 @@ import type { Random } from '@shoal/kernel'
 import type { Column } from '@shoal/storage'
 import type { DiskDamage } from '../check/observer.ts'
 import type { DiskFault } from '../plan/plan.ts'
-import type { Machine } from './machine.ts'
+import { CLEAN_STOP_AGE_MAX, type Machine } from './machine.ts'
 
 /** What a fault of a disk has done. Without `undo` it stays until something is written over it. */
 export interface DiskEffect {
@@ -131,12 +131,17 @@ export function mendDisk({ disk }: Machine): void {
 }
 
 /** How many of the last batches to take back so that the disk is an older copy of itself. */
-export function chooseRollback({ disk }: Machine, random: Random): number {
+export function chooseRollback({ disk, clock }: Machine, random: Random): number {
   const { history } = disk
   if (history.length === 0) return 0
-  // Copies are often made while a node is stopped: such a disk says that its stop was clean.
+  // Copies are often made while a node is stopped: such a disk says that its stop was clean. One
+  // that is put back within the time for which that counts cannot be told from a restart.
+  const oldEnough = clock.wall() - CLEAN_STOP_AGE_MAX
   const stopped = history.findLastIndex(({ operations }) =>
-    operations.some(({ column, key, value }) => column === 'meta' && key === MARKER && value),
+    operations.some(
+      ({ column, key, value }) =>
+        column === 'meta' && key === MARKER && value && value.readDoubleBE(1) < oldEnough,
+    ),
   )
   if (stopped >= 0 && random.below(2) === 0) return history.length - 1 - stopped
   const most = Math.min(history.length, 2 ** random.below(12))

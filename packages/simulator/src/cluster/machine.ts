@@ -19,6 +19,8 @@ import { countOne, type World } from './world.ts'
 /** Seals contexts and sessions; the clusters of all simulations have the same. */
 const TOKEN_KEY = Buffer.alloc(16, 7)
 const REQUEST_MEMORY = 4_096
+/** Short, so that runs of two minutes have stops on both sides of it. */
+export const CLEAN_STOP_AGE_MAX = millis(5_000)
 /** Enough to go back some minutes. */
 const HISTORY = 2_000
 /** Whoever stops a node for good kills it when it has not ended by then. */
@@ -212,6 +214,7 @@ export class Machine implements SimNode {
         durability: 'fsync',
         versionCacheBytes,
         requestMemoryEntries: REQUEST_MEMORY,
+        cleanStopAgeMax: CLEAN_STOP_AGE_MAX,
         bucketDefaults: BUCKET_DEFAULTS,
       },
       status: (ring) => this.#status(process, ring),
