@@ -159,7 +159,10 @@ class Simulation {
 
   /** A key whose every copy is damaged says so; it is not asked to give an answer. */
   #isLost({ bucket, key }: OperationPlan, outcome: Ended['outcome']): boolean {
-    return outcome === 'SHOAL_DATA_DAMAGED' && !this.#checks?.hasSoundCopy(bucket, key)
+    const checks = this.#checks
+    if (outcome === 'SHOAL_DATA_DAMAGED' && !checks?.hasSoundCopy(bucket, key)) return true
+    const refused = outcome === 'SHOAL_DATA_DAMAGED' || outcome === 'SHOAL_QUORUM_UNMET'
+    return refused && checks?.hasLostKnowledge(bucket, key) === true
   }
 
   #stopIfFailed(): void {

@@ -2,6 +2,7 @@ import type { Consistency, ListAnswer, ReadAnswer, WriteAnswer } from '@shoal/co
 import { InvariantViolation, ShoalError } from '@shoal/kernel'
 import type { ClientEnd, SimCluster, SimNode } from '../cluster/sim-cluster.ts'
 import type { FaultEvent, Plan } from '../plan/plan.ts'
+import { noBits, union, within } from './bits.ts'
 import { Disks } from './disks.ts'
 import { FinalChecks } from './final.ts'
 import type { Violation } from './findings.ts'
@@ -14,8 +15,8 @@ import { Reads } from './reads.ts'
 import { Requests } from './requests.ts'
 import { Sessions } from './sessions.ts'
 import { Tokens } from './tokens.ts'
-import { type ProcessWatcher, watchCoordinator, watchReplica } from './watch-process.ts'
-import { World } from './world.ts'
+import { guarded, type ProcessWatcher, watchCoordinator, watchReplica } from './watch-process.ts'
+import { type Copy, World } from './world.ts'
 import { Writes } from './writes.ts'
 
 export interface ChecksParts {
@@ -69,6 +70,20 @@ export class Checks implements Observer {
     return primaries.some((node) => copies[node]?.damaged === false)
   }
 
+  /**
+   * Whether a damaged copy had seen what no sound one has. Until copies may be told to forget, such
+   * a copy refuses every repair, and a read that needs it fails.
+   */
+  hasLostKnowledge(bucket: string, key: string): boolean {
+    const copies = this.#world
+      .keyOf(bucket, key)
+      .primaries.map((node) => this.#world.keyOf(bucket, key).copies[node] as Copy)
+    const sound = copies
+      .filter(({ damaged }) => !damaged)
+      .reduce((known, { cached }) => union(known, cached.events), noBits)
+    return copies.some(({ damaged, cached }) => damaged && !within(cached.events, sound))
+  }
+
   /** Keys with the nodes that hold damaged rows of them, as far as the checks know. */
   damagedRows(): { readonly bucket: string; readonly key: string; readonly node: number }[] {
     return this.#disks.damagedRows()
@@ -91,7 +106,10 @@ export class Checks implements Observer {
     this.#disks.settle(node.index)
     this.#minting.actors.booted(node)
     this.#final.checkDigests(node, 'rows')
-    const watcher = this.#watcherOf(node)
+    const watcher = guarded(this.#watcherOf(node), (error) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#world.findings.add('checks', `a check stumbled on node ${node.index}: ${text}`)
+    })
     if (node.replica) watchReplica(node.replica, watcher)
     if (node.coordinator) watchCoordinator(node.coordinator, watcher)
   }
