@@ -109,6 +109,32 @@ t.test('S1: a session forgets nothing that fits', async (t) => {
   t.same(rig.found, ['S1', 'S1'])
 })
 
+t.test('S1: of more keys than fit the oldest leave a session, and only these', async (t) => {
+  const rig = new Rig()
+  let session = 'new'
+  for (let index = 0; index < 120; index++) {
+    session = rig.writeWell(0, { id: `a${index}`, key: `k${index}`, session }).session
+  }
+  t.same(rig.messages, [])
+  rig.read(0, { key: 'k0', r: 1, session }).answer([0])
+  t.same(rig.messages, [], 'of the first it knows nothing any more')
+  const last = rig.read(0, { key: 'k119', session: 'new' }).answer([0, 1]).session
+  rig.read(0, { key: 'k119', session }).answer([0, 1], (honest) => ({ ...honest, session: last }))
+  t.ok(rig.found.length > 10, 'it forgets the others')
+  t.same([...new Set(rig.found)], ['S1'])
+})
+
+t.test('a check that stumbles says so and nothing else', async (t) => {
+  const rig = new Rig()
+  const strange = { context: undefined } as unknown as { context: string }
+  const write = rig.writeWell(0, { id: 'a' })
+  const read = rig.read(0)
+  t.doesNotThrow(() => read.answer([0, 1], (honest) => ({ ...honest, ...strange })))
+  t.same(rig.found, ['checks'])
+  t.match(rig.messages[0], /stumbled/)
+  t.ok(write.token)
+})
+
 t.test('I5: a value is one that was written to the key', async (t) => {
   const rig = new Rig()
   rig.writeWell(0, { id: 'a' })

@@ -1,8 +1,9 @@
 import type { Partition } from '@shoal/kernel'
 import { limits } from '@shoal/kernel'
 import { hash64, segmentOfRowKey } from '@shoal/ring'
+import type { MemoryDisk } from '@shoal/storage'
 import type { SimNode } from '../cluster/sim-cluster.ts'
-import { hasBit, noBits, union, within } from './bits.ts'
+import { hasBit, noBits, sameBits, union, within } from './bits.ts'
 import { agree, readRow, readVersion, storedVersion } from './decode.ts'
 import type { Disks } from './disks.ts'
 import { describe } from './history.ts'
@@ -64,6 +65,7 @@ export class FinalChecks {
         this.#world.fail(key, 'white box', `${where}: ${text}`)
       }
       findings.checked('copies compared with the disk')
+      this.#checkPlatter(key, copy, { name, disk, fail })
       const record = disk.current('versions', name)
       const row = disk.current('rows', key.rowKey)
       if (!record && !row) {
@@ -79,6 +81,18 @@ export class FinalChecks {
         fail('it is not what was written last')
       }
     }
+  }
+
+  /** What acknowledgements were judged by is what a power cut would leave. */
+  #checkPlatter(
+    key: Key,
+    copy: Copy,
+    { name, disk, fail }: { name: Buffer; disk: MemoryDisk; fail: (text: string) => void },
+  ): void {
+    const record = disk.durable('versions', name)
+    const version = record && storedVersion(record, key.token)
+    const events = version ? key.history.state(version).events : noBits
+    if (!sameBits(events, copy.durable.events)) fail('its platter holds something else')
   }
 
   /** I12: what was read from everywhere is the same everywhere. */

@@ -32,6 +32,40 @@ export interface ProcessWatcher {
 }
 
 /**
+ * What a watcher throws is told, and goes no further: a check that stumbles over what it sees must
+ * not change what it looks at.
+ */
+export function guarded(
+  watcher: ProcessWatcher,
+  stumbled: (error: unknown) => void,
+): ProcessWatcher {
+  const attempt = <T>(look: () => T): T | undefined => {
+    try {
+      return look()
+    } catch (error) {
+      stumbled(error)
+      return undefined
+    }
+  }
+  const begin = <Request, Result>(
+    look: (request: Request) => (result: Result) => void,
+  ): ((request: Request) => (result: Result) => void) => {
+    return (request) => {
+      const end = attempt(() => look(request))
+      return (result) => void attempt(() => end?.(result))
+    }
+  }
+  return {
+    written: (operation, result) => void attempt(() => watcher.written(operation, result)),
+    merged: (operation) => void attempt(() => watcher.merged(operation)),
+    refused: (operation, code) => void attempt(() => watcher.refused(operation, code)),
+    read: begin(watcher.read),
+    write: begin(watcher.write),
+    list: begin(watcher.list),
+  }
+}
+
+/**
  * Listens between a coordinator and its replica, and between both and those who call them. What
  * passes is not changed: results and their order are those of a process nobody watches.
  */
