@@ -1,10 +1,11 @@
 import { createSeededRandom, invariant, type NodeId, nodeId, type Random } from '@shoal/kernel'
-import type { MemberState, MemberUpdate } from '@shoal/wire'
+import type { MemberState } from '@shoal/wire'
 import type { SwimEffect, SwimEvent, SwimMember } from '../src/core/events.ts'
 import { defaultSettings, type SwimSettings } from '../src/core/settings.ts'
 import { headerOf, type SwimState } from '../src/core/state.ts'
 import { createSwim, stepSwim, wakeAfter } from '../src/core/swim.ts'
 import { Agenda } from './agenda.ts'
+import { answersOf, questionOf, type Sent } from './letters.ts'
 
 /**
  * Many machines on one virtual clock, without drivers, codecs or sockets: messages are objects that
@@ -54,9 +55,6 @@ export interface Message {
   readonly run: number
   readonly event: Sent
 }
-
-/** As it is when it arrives, but for the number of the question, which the receiver gives. */
-type Sent = Extract<SwimEvent, { readonly header: unknown }>
 
 const TIMER = 0
 const MESSAGE = 1
@@ -267,46 +265,20 @@ export class World {
   }
 
   #perform(node: SimNode, effect: SwimEffect): void {
-    const header = headerOf(node.swim)
-    const from = node.member.id
-    switch (effect.kind) {
-      case 'ping': {
-        if (this.#isRefused(node, effect)) return
-        const { sequence: question, updates } = effect
-        return this.#send(node, this.node(effect.to), {
-          ...{ kind: 'pinged', from, header, updates, question },
-        })
-      }
-      case 'askRelay': {
-        if (this.#isRefused(node, effect)) return
-        const { sequence: question, updates, target, timeout } = effect
-        return this.#send(node, this.node(effect.to), {
-          ...{ kind: 'relayAsked', from, header, updates, question, target, timeout },
-        })
-      }
-      case 'gossip':
-        return this.#send(node, this.node(effect.to), {
-          ...{ kind: 'gossiped', from, header, question: 0 },
-          ...{ updates: effect.updates, missing: effect.missing },
-        })
-      case 'compare':
-        return this.#send(node, this.node(effect.to), {
-          ...{
-            kind: 'compareAsked',
-            from,
-            header,
-            updates: [],
-            digest: effect.digest,
-            question: 0,
-          },
-        })
-      case 'answerPong':
-      case 'answerNoted':
-      case 'answerSame':
-      case 'answerParts':
-        return this.#answer(node, effect)
-      default:
+    const said = { from: node.member.id, header: headerOf(node.swim) }
+    const asking = questionOf(effect, said)
+    if (asking !== undefined) {
+      const isProbe = effect.kind === 'ping' || effect.kind === 'askRelay'
+      if (isProbe && this.#isRefused(node, effect)) return
+      this.#send(node, this.node(asking.to), asking.event)
+      return
     }
+    if (!('question' in effect)) return
+    const asked = node.asked.get(effect.question)
+    if (asked === undefined) return
+    node.asked.delete(effect.question)
+    const { from: to, sequence } = asked
+    for (const event of answersOf(effect, said, sequence)) this.#send(node, to, event)
   }
 
   /** Without a channel nothing leaves, and the asker knows at once. */
@@ -314,25 +286,5 @@ export class World {
     if (node.swim.peers.get(to)?.channelUp !== false) return false
     this.after(0.05, () => this.step(node, { kind: 'unanswered', from: to, sequence }))
     return true
-  }
-
-  #answer(node: SimNode, effect: Extract<SwimEffect, { readonly question: number }>): void {
-    const asked = node.asked.get(effect.question)
-    if (asked === undefined) return
-    node.asked.delete(effect.question)
-    const { from: to, sequence } = asked
-    const said = { from: node.member.id, header: headerOf(node.swim) }
-    const reply = (event: Sent): void => this.#send(node, to, event)
-    const compared = (updates: readonly MemberUpdate[], same: boolean, last: boolean): void =>
-      reply({ kind: 'compared', ...said, same, updates, last })
-    if (effect.kind === 'answerSame') return compared([], true, true)
-    if (effect.kind === 'answerParts') {
-      const { parts } = effect
-      for (const [index, part] of parts.entries()) compared(part, false, index === parts.length - 1)
-      return
-    }
-    const { updates } = effect
-    if (effect.kind === 'answerNoted') return reply({ kind: 'noted', ...said, updates })
-    reply({ kind: 'ponged', ...said, updates, sequence, reached: effect.reached })
   }
 }

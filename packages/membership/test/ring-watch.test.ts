@@ -79,3 +79,14 @@ t.test('members come and go with the ring, and nobody remembers who went', async
   const asked = new Set(only(rig.advance(10_000), 'ping').map(({ to }) => to))
   t.same([...asked].sort(), ['n3', 'n7'])
 })
+
+t.test('a member that moved to another zone is a relay of that zone', async (t) => {
+  const rig = new Rig({ nodes: 4 })
+  const moved = { ...member(1), zone: 'elsewhere', host: 'h' }
+  rig.step({
+    kind: 'ringChanged',
+    ring: newer,
+    members: [member(0), moved, member(2), member(3)],
+  })
+  t.match(rig.peer(1), { zone: 'elsewhere', host: 'h', shown: 'alive' })
+})

@@ -69,6 +69,8 @@ export interface Due {
 }
 
 export interface Peer extends SwimMember {
+  zone: string
+  host: string
   state: MemberState
   incarnation: number
   run: number

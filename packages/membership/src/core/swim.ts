@@ -1,19 +1,13 @@
 import { invariant, type NodeId, type Random, unreachable } from '@shoal/kernel'
 import type { RingStamp } from '@shoal/wire'
-import { believe, hear, tell, wakeGossip } from './belief.ts'
-import {
-  answerComparison,
-  beginComparison,
-  compareSoon,
-  endComparison,
-  noteCompared,
-} from './comparing.ts'
+import { believe, hear } from './belief.ts'
+import { avoid, changeChannel, changeRing, leave } from './changes.ts'
+import { answerComparison, beginComparison, endComparison, noteCompared } from './comparing.ts'
 import type { SwimEffect, SwimEvent, SwimMember } from './events.ts'
 import { gossipRound, newsFor, replyTo } from './news.ts'
 import {
   countNack,
   countSilence,
-  endProbe,
   knock,
   probeNext,
   probeUrgent,
@@ -22,18 +16,8 @@ import {
 } from './probing.ts'
 import { endRelayed, relay, runRelayed } from './relaying.ts'
 import { endRingFetch } from './ring-watch.ts'
-import { defaultSettings, type SwimSettings, sendsOf } from './settings.ts'
-import {
-  createPeer,
-  livingOf,
-  type SwimState,
-  show,
-  type Turn,
-  updateOfPeer,
-  updateOfSelf,
-  worsen,
-} from './state.ts'
-import { isLiving } from './updates.ts'
+import { defaultSettings, type SwimSettings } from './settings.ts'
+import { createPeer, type SwimState, show, type Turn, updateOfPeer, worsen } from './state.ts'
 
 /**
  * SWIM with Lifeguard as a machine: what happened goes in, what is to be done comes out. It knows
@@ -238,74 +222,6 @@ function endQuestion(
   else if (byTarget || (event.kind === 'ponged' && event.reached)) reachedTarget(turn, probe)
   else if (event.kind === 'ponged') countNack(turn, probe)
   else countSilence(turn, probe, false)
-}
-
-function changeChannel(turn: Turn, node: NodeId, up: boolean): void {
-  const { state } = turn
-  const peer = state.peers.get(node)
-  if (peer === undefined || peer.channelUp === up) return
-  peer.channelUp = up
-  if (up) peer.silent = false
-  // A channel that fell may be a process that ended; one that rose, one that is back.
-  if (!state.leaving && (up ? peer.state !== 'alive' : isLiving(peer))) state.urgent.add(peer)
-  if (up && state.due.compare === NEVER) compareSoon(turn)
-  show(turn, peer)
-}
-
-function avoid(turn: Turn, node: NodeId): void {
-  const { state } = turn
-  const peer = state.peers.get(node)
-  if (peer === undefined) return
-  peer.silent = true
-  if (!state.leaving && isLiving(peer)) state.urgent.add(peer)
-  show(turn, peer)
-}
-
-/** From now on this node only answers, and others need not find out that it is gone. */
-function leave(turn: Turn): void {
-  const { state } = turn
-  if (state.leaving) return
-  state.leaving = true
-  state.urgent.clear()
-  state.probes.clear()
-  state.comparison = undefined
-  Object.assign(state.due, { probe: NEVER, knock: NEVER, compare: NEVER })
-  tell(turn, updateOfSelf(state))
-  gossipRound(turn)
-}
-
-function changeRing(turn: Turn, ring: RingStamp, members: readonly SwimMember[]): void {
-  const { state } = turn
-  const { epoch } = state.ring
-  invariant(ring.epoch >= epoch, 'epochs never go back (I9)', () => ({ epoch, ring }))
-  if (ring.epoch === epoch) {
-    invariant(ring.digest === state.ring.digest, 'one content per epoch (I9)')
-    return
-  }
-  state.ring = ring
-  const wanted = new Set(members.map(({ id }) => id))
-  for (const peer of state.peers.values()) if (!wanted.has(peer.id)) forget(turn, peer.id)
-  for (const member of members) {
-    if (member.id === state.self.id || state.peers.has(member.id)) continue
-    const peer = createPeer(member, turn.elapsed)
-    state.peers.set(peer.id, peer)
-    show(turn, peer)
-  }
-  state.order = [...state.peers.values()]
-  state.turn = 0
-  state.ringSends = sendsOf(state.settings, livingOf(state))
-  wakeGossip(turn)
-}
-
-function forget(turn: Turn, node: NodeId): void {
-  const { state } = turn
-  const peer = state.peers.get(node)
-  if (peer === undefined) return
-  state.peers.delete(node)
-  state.rumours.delete(node)
-  for (const set of [state.gone, state.unheard, state.suspects, state.urgent]) set.delete(peer)
-  for (const probe of state.probes.values()) if (probe.target === peer) endProbe(turn, probe)
-  if (state.comparison?.with === peer) state.comparison = undefined
 }
 
 function runDue(turn: Turn): void {

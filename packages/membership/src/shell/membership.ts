@@ -48,7 +48,7 @@ export interface MembershipStatus {
  */
 export class Membership implements Liveness {
   readonly #parts: MembershipParts
-  readonly #swim: SwimState
+  #swim: SwimState
   readonly #questions: Questions
   readonly #listeners: ((node: NodeView, before: MemberState) => void)[] = []
   /** Questions of others that are not answered yet, by the number the machine knows them by. */
@@ -59,18 +59,9 @@ export class Membership implements Liveness {
   #started = false
 
   constructor(parts: MembershipParts) {
-    const { env, self, peers, rings, runId, settings } = parts
+    const { peers } = parts
     this.#parts = parts
-    this.#swim = createSwim({
-      self: rings.members.find(({ id }) => id === self) ?? { id: self, zone: '', host: '' },
-      members: rings.members,
-      ring: rings.stamp,
-      run: runOf(runId),
-      incarnation: firstIncarnation(env.clock.wall()),
-      random: env.random('membership'),
-      elapsed: env.clock.elapsed(),
-      ...(settings === undefined ? {} : { settings }),
-    })
+    this.#swim = createState(parts)
     const step = (event: SwimEvent): void => this.#step(event)
     this.#questions = new Questions({ peers, step, header: () => headerOf(this.#swim) })
   }
@@ -79,11 +70,10 @@ export class Membership implements Liveness {
   start(): void {
     invariant(!this.#started, 'membership starts once')
     this.#started = true
-    const { peers, rings } = this.#parts
+    this.#swim = createState(this.#parts)
+    const { peers } = this.#parts
     peers.onChange((peer, up) => this.#step({ kind: 'channelChanged', peer, up }))
-    for (const { id } of rings.members) {
-      if (peers.isUp(id)) this.#step({ kind: 'channelChanged', peer: id, up: true })
-    }
+    this.#lookAtChannels()
     this.#setTimer()
   }
 
@@ -120,6 +110,7 @@ export class Membership implements Liveness {
   ringChanged(): void {
     const { stamp: ring, members } = this.#parts.rings
     this.#step({ kind: 'ringChanged', ring, members })
+    this.#lookAtChannels()
   }
 
   /**
@@ -162,6 +153,13 @@ export class Membership implements Liveness {
     const { incarnation, health, rumours, suspects } = this.#swim
     const living = livingOf(this.#swim)
     return { incarnation, health, living, rumours: rumours.size, suspects: suspects.size }
+  }
+
+  #lookAtChannels(): void {
+    const { peers, rings } = this.#parts
+    for (const { id: peer } of rings.members) {
+      if (peers.isUp(peer)) this.#step({ kind: 'channelChanged', peer, up: true })
+    }
   }
 
   #step(event: SwimEvent): void {
@@ -245,6 +243,19 @@ export class Membership implements Liveness {
     this.#parts.onEvent?.({ kind: 'member', node, state: view.state, before })
     for (const listener of this.#listeners) listener(view, before)
   }
+}
+
+function createState({ env, self, rings, runId, settings }: MembershipParts): SwimState {
+  return createSwim({
+    self: rings.members.find(({ id }) => id === self) ?? { id: self, zone: '', host: '' },
+    members: rings.members,
+    ring: rings.stamp,
+    run: runOf(runId),
+    incarnation: firstIncarnation(env.clock.wall()),
+    random: env.random('membership'),
+    elapsed: env.clock.elapsed(),
+    ...(settings === undefined ? {} : { settings }),
+  })
 }
 
 /** Refused, lost, silent. Not: too busy, too large, or whatever it refused for a reason. */
