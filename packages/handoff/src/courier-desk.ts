@@ -1,5 +1,4 @@
 import type { Env, NodeId } from '@shoal/kernel'
-import type { Courier } from './courier.ts'
 import type { LogEnds } from './log-ends.ts'
 import type { LogReader } from './log-reading.ts'
 import type { Budget, HandoffEvent, Placement, RowSource, Targets } from './ports.ts'
@@ -17,10 +16,10 @@ export interface CourierDesk {
   isReachable(node: NodeId): boolean
   /** Owed rows that are not yet with the store go there. */
   flush(): void
-  /** This courier has ended a round; another may begin one. */
-  released(courier: Courier): void
-  /** This courier wants a round. */
-  ready(courier: Courier): void
+  /** The courier of this target has ended a round; another may begin one. */
+  released(node: NodeId): void
+  /** The courier of this target wants a round. */
+  ready(node: NodeId): void
   event(event: HandoffEvent): void
   failed(reason: unknown): void
   isStopped(): boolean

@@ -148,9 +148,9 @@ export class Courier implements TargetSink {
       case 'rest':
         return this.#rest(effect.failures)
       case 'release':
-        return this.#desk.released(this)
+        return this.#desk.released(this.node)
       case 'ready':
-        return this.#desk.ready(this)
+        return this.#desk.ready(this.node)
       default:
         return unreachable(effect)
     }

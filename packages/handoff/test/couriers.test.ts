@@ -1,4 +1,5 @@
 import { limits, nodeId } from '@shoal/kernel'
+import { answerKinds } from '@shoal/wire'
 import t from 'tap'
 import { ada, type Conduct, isHealing, keyOf, Rig, rowOf } from './support/rig.ts'
 
@@ -142,6 +143,28 @@ t.test('HO11 an answer that never comes stalls nothing', async (t) => {
   rig.handoff.start()
   await rig.until(() => rig.handoff.figures().total === 0, 2 * limits.hintRoundTime, 100)
   t.equal(swallowed, 43)
+})
+
+t.test('HO1 an answer to a round that was given up ends no hint of another', async (t) => {
+  const rig = await Rig.open()
+  const target = rig.target(ada)
+  const ask = target.ask.bind(target)
+  let late: (() => void) | undefined
+  target.ask = (_env, { tag }, sink) => {
+    late = () => sink.answered(tag, answerKinds.mergedDurable, Buffer.alloc(0), false)
+  }
+  rig.owe(ada, 'first', 1)
+  rig.handoff.start()
+  await rig.until(() => late !== undefined)
+  target.ask = ask
+  await rig.until(() => rig.handoff.figures().total === 0, 2 * limits.hintRoundTime, 100)
+  target.conduct = () => 'SHOAL_OVERLOADED'
+  target.latency = 50
+  rig.owe(ada, 'second', 1)
+  await rig.until(() => target.inFlight > 0)
+  late?.()
+  await rig.advance(5_000)
+  t.equal(rig.handoff.owed(keyOf('second')), 1)
 })
 
 t.test('HO11 a change of liveness that nobody told of is found by the timer', async () => {

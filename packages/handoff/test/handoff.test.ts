@@ -98,6 +98,15 @@ t.test('HO3 also after a restart a row that is owed already gets no second hint'
   t.equal(again.hintsOnDisk(), 1)
 })
 
+t.test('HO2 a group does not count on what is not yet with the store', async (t) => {
+  const rig = await Rig.open()
+  rig.target(ada).up = false
+  rig.owe(ada, 'k', 1)
+  t.equal(rig.hintsOnDisk(), 0, 'it waits for the end of the turn')
+  rig.writeOwing([ada], 'k', 2)
+  t.equal(rig.hintsOnDisk(), 1)
+})
+
 t.test('HO4 a row owed anew while it is on its way is delivered once more', async (t) => {
   const rig = await Rig.open()
   rig.handoff.start()

@@ -177,3 +177,46 @@ t.test('a row that this node lost is marked, not forgotten', async (t) => {
   t.equal(rig.target(ada).asked, 0)
   t.ok(rig.isDirty(ada, rowKey))
 })
+
+t.test('HO7 a mark is written once', async (t) => {
+  const rig = await Rig.open({ settings: { countMax: 0 } })
+  let writes = 0
+  rig.disk.watch({ wrote: () => void writes++ })
+  rig.handoff.start()
+  rig.writeOwing([ada], 'k', 1)
+  t.equal(writes, 1)
+  rig.handoff.owe(ada, mergeMessage(keyOf('k'), rowOf(1)))
+  await rig.advance(3_000)
+  t.equal(writes, 1, 'a partition marked already costs nothing')
+})
+
+t.test('HO8 damaged records that a full disk cannot drop hold up no others', async (t) => {
+  const rig = await Rig.open()
+  rig.target(ada).up = false
+  for (let index = 0; index < 40; index++) rig.writeOwing([ada], index, 1)
+  for (let index = 0; index < 16; index++) {
+    rig.disk.corrupt('hints', rig.disk.keyAt('hints', index)!, rig.env.random('rot'))
+  }
+  rig.disk.setFull(true)
+  rig.handoff.start()
+  rig.setUp(ada, true)
+  await rig.until(() => rig.target(ada).rows.size === 24)
+  rig.disk.setFull(false)
+  await rig.until(() => rig.handoff.figures().total === 0)
+  t.equal(rig.handoff.dirty().length, 8)
+})
+
+t.test('hints that the disk has lost are not waited for', async (t) => {
+  const rig = await Rig.open()
+  rig.handoff.start()
+  rig.target(ada).up = false
+  rig.writeOwing([ada], 'k', 1)
+  const job = rig.handoff.sync()
+  const batch = rig.store.batch()
+  batch.delete('hints', rig.disk.keyAt('hints', 0)!)
+  rig.store.write(batch)
+  rig.setUp(ada, true)
+  await rig.until(() => rig.handoff.figures().total === 0)
+  t.equal(await job.ended, 'failed')
+  t.equal(rig.handoff.owed(keyOf('k')), 0)
+})

@@ -3,8 +3,11 @@
  *
  * A target that was away for an hour may be owed a million rows, and each further write has to know
  * whether its row is among them already. A set of strings would take 100 MB. This one keeps
- * fingerprints of 95 bits in one flat table and takes 17 to 34 bytes for each. That two rows of a
+ * fingerprints of 95 bits in flat tables and takes 17 to 34 bytes for each. That two rows of a
  * million share one is as likely as 1 in 10^16; then the second waits for anti-entropy.
+ *
+ * A flat table grows by being copied, which at a million stops everything else for 80 ms. So there
+ * are many small ones, and at a million none takes more than a millisecond or two.
  */
 
 /** 95 bits of a row key. `a` is odd, so that a place of zeros is an empty one. */
@@ -14,10 +17,62 @@ export interface Fingerprint {
   readonly c: number
 }
 
-const WORDS = 3
-const PLACES_MIN = 64
+/** By the first bits of `b`; places within a table go by its last. */
+const TABLE_BITS = 6
 
 export class KeySet {
+  readonly #tables = new Map<number, KeyTable>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Of the tables. */
+  get bytes(): number {
+    let bytes = 0
+    for (const table of this.#tables.values()) bytes += table.bytes
+    return bytes
+  }
+
+  has(key: Fingerprint): boolean {
+    return this.#tables.get(tableOf(key))?.has(key) ?? false
+  }
+
+  /** False when it was there. */
+  add(key: Fingerprint): boolean {
+    let table = this.#tables.get(tableOf(key))
+    if (!table) {
+      table = new KeyTable()
+      this.#tables.set(tableOf(key), table)
+    }
+    if (!table.add(key)) return false
+    this.#size++
+    return true
+  }
+
+  /** False when it was not there. */
+  delete(key: Fingerprint): boolean {
+    const table = this.#tables.get(tableOf(key))
+    if (!table?.delete(key)) return false
+    if (table.size === 0) this.#tables.delete(tableOf(key))
+    this.#size--
+    return true
+  }
+
+  clear(): void {
+    this.#tables.clear()
+    this.#size = 0
+  }
+}
+
+const tableOf = ({ b }: Fingerprint): number => b >>> (32 - TABLE_BITS)
+
+const WORDS = 3
+const PLACES_MIN = 8
+
+/** Open addressing, the next free place being taken. */
+class KeyTable {
   #words = new Uint32Array(PLACES_MIN * WORDS)
   #mask = PLACES_MIN - 1
   #size = 0
@@ -26,7 +81,6 @@ export class KeySet {
     return this.#size
   }
 
-  /** Of the table. */
   get bytes(): number {
     return this.#words.byteLength
   }
@@ -35,7 +89,6 @@ export class KeySet {
     return this.#words[this.#find(key) * WORDS] !== 0
   }
 
-  /** False when it was there. Now and then copies the whole table: 40 ms at a million. */
   add(key: Fingerprint): boolean {
     const place = this.#find(key)
     if (this.#words[place * WORDS] !== 0) return false
@@ -45,21 +98,12 @@ export class KeySet {
     return true
   }
 
-  /** False when it was not there. */
   delete(key: Fingerprint): boolean {
     const place = this.#find(key)
     if (this.#words[place * WORDS] === 0) return false
     this.#closeGap(place)
     this.#size--
-    if (this.#size === 0) this.clear()
     return true
-  }
-
-  clear(): void {
-    this.#size = 0
-    if (this.#mask === PLACES_MIN - 1) this.#words.fill(0)
-    else this.#words = new Uint32Array(PLACES_MIN * WORDS)
-    this.#mask = PLACES_MIN - 1
   }
 
   /** Where the key is, or the empty place where it would be. */
