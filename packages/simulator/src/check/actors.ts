@@ -12,15 +12,17 @@ interface Actor {
   readonly since: number
   /** The highest that its own node was told of by another, in which process. */
   heard: { readonly life: number; readonly counter: number } | undefined
-  /** An older disk of its node was put back, and on it the node had stopped cleanly. */
-  forked: boolean
+}
+
+interface Entry {
+  readonly actor: Actor
+  readonly counter: number
 }
 
 /** A1, A2, I11: counters of an actor rise, in one place, and do not outlive an unclean stop. */
 export class Actors {
   readonly #world: World
-  /** The process of each node that met a clock last, so that it is taken apart once. */
-  readonly #heardIn = new WeakMap<Meaning, number[]>()
+  readonly #entries = new WeakMap<Meaning, readonly Entry[]>()
   readonly #actors = new Map<number, Actor>()
   /** By node: the last process that did not end cleanly. */
   readonly #unclean: number[]
@@ -41,35 +43,34 @@ export class Actors {
     if (this.#booted[index] === life) this.#unclean[index] = life
   }
 
-  /**
-   * The disk of a node is an older one. With the marker of a clean stop on it the node cannot know,
-   * and its actors write on where they were then: the operator was to prevent it (A2).
-   */
-  rolledBack(node: SimNode): void {
-    this.stoppedUncleanly(node)
-    if (node.disk.current('meta', CLEAN_MARKER) === undefined) return
-    for (const actor of this.#actors.values()) if (actor.node === node.index) actor.forked = true
+  /** The power was cut. Where the marker is on the platter, so is all that was written before it. */
+  crashed(node: SimNode): void {
+    if (node.disk.current('meta', CLEAN_MARKER) === undefined) this.stoppedUncleanly(node)
   }
 
   /** A node merges a clock, in which it may meet actors of its own. */
   heard({ index, life }: SimNode, clock: Buffer, meaning: Meaning): void {
-    const lives = this.#heardIn.get(meaning)
-    if (lives?.[index] === life) return
-    if (lives) lives[index] = life
-    else
-      this.#heardIn.set(
-        meaning,
-        Array.from(this.#unclean, (_life, at) => (at === index ? life : 0)),
-      )
-    eachEntry(clock, (id, counter) => {
-      const actor = this.#actors.get(id)
-      if (actor?.node !== index) return
+    for (const { actor, counter } of this.#entriesOf(clock, meaning)) {
+      if (actor.node !== index) continue
       const before = actor.heard?.life === life ? actor.heard.counter : 0
       if (counter > before) actor.heard = { life, counter }
-    })
+    }
   }
 
-  /** An actor issues a counter. What a forked one writes is in doubt. */
+  /** The entries of a clock. It is taken apart once, however many nodes merge it. */
+  #entriesOf(clock: Buffer, meaning: Meaning): readonly Entry[] {
+    const known = this.#entries.get(meaning)
+    if (known) return known
+    const entries: Entry[] = []
+    eachEntry(clock, (id, counter) => {
+      const actor = this.#actors.get(id)
+      if (actor) entries.push({ actor, counter })
+    })
+    this.#entries.set(meaning, entries)
+    return entries
+  }
+
+  /** An actor issues a counter. */
   issued(node: SimNode, key: Key, { id, counter }: { id: number; counter: number }): void {
     const { index, life } = node
     const actor = this.#actors.get(id)
@@ -82,14 +83,12 @@ export class Actors {
         counter,
         since: this.#world.now(),
         heard: undefined,
-        forked: false,
       })
       return
     }
     this.#checkMemory(node, actor, { id, counter })
     this.#checkForgotten(actor, id)
-    if (actor.forked) this.#world.doubt(key)
-    else this.#check(node, key, { id, counter, actor })
+    this.#check(node, key, { id, counter, actor })
     actor.counter = Math.max(actor.counter, counter)
     actor.life = life
   }

@@ -151,7 +151,7 @@ export class Checks implements Observer {
   rolledBack(node: SimNode): void {
     this.#disks.replaced(node)
     this.#gone(node)
-    this.#minting.actors.rolledBack(node)
+    this.#minting.actors.stoppedUncleanly(node)
   }
 
   faultBegan(fault: FaultEvent): void {
@@ -179,7 +179,7 @@ export class Checks implements Observer {
 
   #gone(node: SimNode): void {
     this.#world.crashed(node.index)
-    this.#minting.actors.stoppedUncleanly(node)
+    this.#minting.actors.crashed(node)
     this.#requests.crashed(node)
   }
 

@@ -108,9 +108,12 @@ export class KeyHistory {
     return result
   }
 
-  /** What a clock names. Asked a second time it costs a look-up. */
-  meaning(clock: Buffer): Meaning {
-    const text = clock.toString('latin1')
+  /**
+   * What a clock names. Asked a second time it costs a look-up.
+   *
+   * @param text  its bytes as latin-1, where they are at hand
+   */
+  meaning(clock: Buffer, text = clock.toString('latin1')): Meaning {
     const known = this.#meanings.get(text)
     if (known) return known
     const meaning = this.#interpret(clock)
@@ -123,7 +126,7 @@ export class KeyHistory {
     const text = version.toString('latin1')
     const known = this.#states.get(text)
     if (known) return known
-    const state = this.#judge(version)
+    const state = this.#judge(version, text)
     if (!state.fault?.unknown) this.#states.set(text, state)
     return state
   }
@@ -169,12 +172,15 @@ export class KeyHistory {
     return { events, maximal, fault }
   }
 
-  #judge(bytes: Buffer): State {
+  #judge(bytes: Buffer, text: string): State {
     const version = readVersion(bytes)
     if (!version) {
       return { ...noState, fault: { invariant: 'V2', text: 'it is no version' } }
     }
-    const { events, maximal, fault } = this.meaning(version.clock)
+    const { events, maximal, fault } = this.meaning(
+      version.clock,
+      text.slice(0, version.clock.length),
+    )
     const live: Minted[] = []
     for (const header of version.headers) {
       const actor = actorAt(header, 0)
