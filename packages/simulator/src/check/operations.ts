@@ -92,7 +92,9 @@ export class Operations {
   #checkPossible(record: OperationRecord, event: Minted): void {
     this.#findings.checked('not-applied writes are not applied')
     if (record.open > 0 || record.possible) return
-    if (this.#questionsRepeat && !record.asked.has(event.node)) return
+    // Passed on twice, it may be refused once and done once.
+    const { asked } = record
+    if (this.#questionsRepeat && (asked.size > 1 || !asked.has(event.node))) return
     this.#findings.add(
       'Q7',
       `${describe(event)} exists, and every attempt of ${record.id} was refused as not applied`,
