@@ -4,6 +4,7 @@ import {
   joinIntoSession,
   overwriteContext,
   putVersion,
+  type Stamp,
   versionClock,
 } from '@shoal/causality'
 import type {
@@ -49,6 +50,7 @@ export interface MintOptions {
   /** Nothing reaches the disk. */
   readonly unwritten?: boolean
   readonly expiry?: number
+  readonly stamp?: Stamp
 }
 
 /** What a write is answered otherwise than it should be. */
@@ -113,7 +115,7 @@ export class RigWrite {
       actor,
       counter,
       tombstone: request.operation === 'delete',
-      stamp: node.nextStamp(),
+      stamp: options.stamp ?? node.nextStamp(),
       request: hashOf(request.idempotencyKey, token),
       expiry: options.expiry ?? 0,
     }
