@@ -43,7 +43,7 @@ export class Actors {
     if (this.#booted[index] === life) this.#unclean[index] = life
   }
 
-  /** The power was cut. Where the marker is on the platter, so is all that was written before it. */
+  /** The power was cut. Where the marker is on the platter, so is all that came before it. */
   crashed(node: SimNode): void {
     if (node.disk.current('meta', CLEAN_MARKER) === undefined) this.stoppedUncleanly(node)
   }

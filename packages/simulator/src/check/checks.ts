@@ -213,6 +213,7 @@ export class Checks implements Observer {
       write: (request) => {
         const open = this.#requests.begin(node, `write ${request.idempotencyKey}`, request.timeout)
         this.#minting.times.taken(node, request)
+        this.#world.operations.taken(request.idempotencyKey)
         const { damages } = this.#world.keyOf(request.bucket, request.key)
         // It looks at the others where its own copy may be damaged.
         if (request.precondition || damages > 0) this.#hedges.reads(node)

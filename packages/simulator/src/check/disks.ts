@@ -1,7 +1,8 @@
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import { noBits, within, without } from './bits.ts'
 import { agree, HEADER_BYTES, readRow, readVersion, storedVersion } from './decode.ts'
-import { describe, nameOf, noState, type State } from './history.ts'
+import { noState, type State } from './history.ts'
+import { describe, nameOf } from './minted.ts'
 import type { DiskDamage, ObservedBatch } from './observer.ts'
 import {
   type Copy,

@@ -6,7 +6,7 @@ import type { SimNode } from '../cluster/sim-cluster.ts'
 import { hasBit, noBits, sameBits, union, within } from './bits.ts'
 import { agree, readRow, readVersion, storedVersion } from './decode.ts'
 import type { Disks } from './disks.ts'
-import { describe } from './history.ts'
+import { describe } from './minted.ts'
 import { type Copy, heldAnywhere, type Key, keyText, type World } from './world.ts'
 
 /**

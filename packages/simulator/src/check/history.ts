@@ -1,31 +1,6 @@
 import { addTo, type Bits, highestBit, noBits, takeFrom, union, within, without } from './bits.ts'
-import { actorAt, counterAt, eachEntry, type Header, hexOf, readVersion } from './decode.ts'
-import type { OperationRecord } from './operations.ts'
-
-/**
- * The writes of one key and what each of them had truly seen, kept as plain sets. Clocks are what
- * is on trial, so nothing here is computed with them: a clock is only asked which of the writes
- * that exist it names.
- */
-export interface Minted {
-  /** Writes of one key are numbered in the order in which they were minted. */
-  readonly index: number
-  readonly header: Header
-  /** Where it was minted, in which process, when. */
-  readonly node: number
-  readonly life: number
-  readonly at: number
-  /** The client's operation; undefined for a write of the system itself. */
-  readonly operation: OperationRecord | undefined
-  /** Every write that its author had seen: with them, every write those had seen. */
-  readonly past: Bits
-  /** The past and the write itself. */
-  readonly history: Bits
-  /** Its value block as it was first seen on a disk, a copy (V1). */
-  block: Buffer | undefined
-  /** When a client was first told that it is done, and the nodes that had it on disk then. */
-  acknowledged: { readonly at: number; readonly holders: readonly number[] } | undefined
-}
+import { actorAt, counterAt, eachEntry, readVersion } from './decode.ts'
+import { describe, dotName, type Minted, nameOf } from './minted.ts'
 
 /** What a clock says, in writes. */
 export interface Meaning {
@@ -59,10 +34,11 @@ interface ActorLine {
   readonly events: Minted[]
 }
 
-export const dotName = (actor: number, counter: number): string => `${hexOf(actor)}:${counter}`
-
-export const nameOf = ({ header }: Minted): string => dotName(header.actor, header.counter)
-
+/**
+ * The writes of one key and what each of them had truly seen, kept as plain sets. Clocks are what
+ * is on trial, so nothing here is computed with them: a clock is only asked which of the writes
+ * that exist it names.
+ */
 export class KeyHistory {
   readonly events: Minted[] = []
   readonly #byActor = new Map<number, ActorLine>()
@@ -233,13 +209,6 @@ function compareLive(live: readonly Minted[], maximal: readonly Minted[]): Fault
   }
   if (live.length === maximal.length) return undefined
   return { invariant: 'V2', text: 'it holds one write twice' }
-}
-
-/** A write for people: its dot, its operation, where and when it was minted. */
-export function describe(event: Minted): string {
-  const { operation, node, at, header } = event
-  const what = header.tombstone ? 'delete' : 'write'
-  return `${what} ${nameOf(event)} (${operation?.id ?? 'system'}, node ${node}, at ${at})`
 }
 
 const single = (index: number): Bits => {

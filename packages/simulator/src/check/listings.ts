@@ -1,7 +1,7 @@
 import type { ListAnswer, ListRequest } from '@shoal/coordinator'
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import { type Bits, hasBit, inAtLeast } from './bits.ts'
-import { describe, type Minted } from './history.ts'
+import { describe, type Minted } from './minted.ts'
 import { isVisible } from './reads.ts'
 import { type Key, platters, type World } from './world.ts'
 

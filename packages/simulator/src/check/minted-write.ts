@@ -1,7 +1,7 @@
 import type { WriteRequest } from '@shoal/coordinator'
 import type { PutOperation, Written } from '@shoal/replica'
 import type { SimNode } from '../cluster/sim-cluster.ts'
-import type { OperationRecord } from './operations.ts'
+import type { OperationRecord } from './minted.ts'
 import type { Key } from './world.ts'
 
 /** A write as its replica tells of it. */

@@ -2,26 +2,8 @@ import type { ShoalError } from '@shoal/kernel'
 import { hash64 } from '@shoal/ring'
 import type { ClientEnd } from '../cluster/sim-cluster.ts'
 import type { Findings } from './findings.ts'
-import { describe, type Minted } from './history.ts'
+import { describe, type Minted, type OperationRecord } from './minted.ts'
 import type { InvokedOperation } from './observer.ts'
-
-/** A client's write over all its attempts. */
-export interface OperationRecord {
-  readonly id: string
-  /** The first attempt. The others differ in node, context and time at most. */
-  readonly first: InvokedOperation
-  /** By which a live header knows it: latin-1 text of 8 bytes, zeros for none. */
-  readonly requestHash: string
-  /** Attempts under way. */
-  open: number
-  /** An attempt was acknowledged, or its end said nothing: the write may exist, or come to. */
-  possible: boolean
-  /** Nodes that were asked. */
-  readonly asked: Set<number>
-  /** A coordinator recognised it, and answered without writing again. */
-  repeated: boolean
-  readonly events: Minted[]
-}
 
 /** Client operations by their id, and by the hash of it that a live header carries. */
 export class Operations {
@@ -52,6 +34,8 @@ export class Operations {
         id: operation.id,
         first: operation,
         requestHash: hash,
+        begun: 0,
+        taken: 0,
         open: 0,
         possible: false,
         asked: new Set(),
@@ -61,8 +45,19 @@ export class Operations {
       this.#byId.set(operation.id, record)
       if (idempotencyKey !== '') this.#byRequest.set(hash, record)
     }
+    record.begun++
     record.open++
     record.asked.add(operation.node)
+  }
+
+  /** V4, Q9: an attempt is taken by the node asked, and by one more if that passes it on. */
+  taken(idempotencyKey: string): void {
+    const record = this.#byId.get(idempotencyKey)
+    if (!record || this.#questionsRepeat) return
+    record.taken++
+    if (record.taken <= 2 * record.begun) return
+    const text = `${record.id} was sent ${record.begun} times and taken ${record.taken} times`
+    this.#findings.add('Q9', text)
   }
 
   ended(operation: InvokedOperation, end: ClientEnd): void {
