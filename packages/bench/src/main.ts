@@ -137,7 +137,9 @@ async function benchCluster(): Promise<Figures | undefined> {
       const trips = `2 × ${roundTrip.toFixed(1)} trip`
       const addends = `${http.toFixed(1)} HTTP + ${rows} + ${trips}`
       notes.push(
-        `A bare row reads its version from the store. With the version in memory, as nearly always in the cluster, it costs ${cachedRow.toFixed(1)} µs, and the ratio is ${(puts.cpuMicros / (sum + 3 * (cachedRow - row))).toFixed(2)}.`,
+        'A bare row reads its version from the store. With the version in memory, as nearly ' +
+          `always in the cluster, it costs ${cachedRow.toFixed(1)} µs, ` +
+          `and the ratio is ${(puts.cpuMicros / (sum + 3 * (cachedRow - row))).toFixed(2)}.`,
       )
       keep(
         judgeGoal(

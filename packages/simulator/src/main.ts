@@ -2,6 +2,7 @@
  * `npm run simulate`: many seeds, one again, or one made smaller. Ends with 1 when something was
  * found, with 2 when it was asked for what it cannot do.
  */
+import { ShoalError } from '@shoal/kernel'
 import { runManySeeds } from './command/many-seeds.ts'
 import { compareRuns, replay, shrinkToFile } from './command/one-plan.ts'
 import { readSettings, type Settings, USAGE } from './command/settings.ts'
@@ -22,7 +23,7 @@ if (parameters.includes('--help')) {
   try {
     process.exitCode = (await main(readSettings(parameters))) ? 0 : 1
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error
+    if (!(error instanceof TypeError || error instanceof ShoalError)) throw error
     process.stderr.write(`${error.message}\n\n${USAGE}\n`)
     process.exitCode = 2
   }

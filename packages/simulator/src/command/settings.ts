@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { ShoalError } from '@shoal/kernel'
 
 /** What `npm run simulate` was asked to do. */
 export interface Settings {
@@ -28,7 +29,8 @@ export interface Settings {
   readonly out: string | undefined
 }
 
-export const USAGE = `npm run simulate -- [--seeds 200] [--from 1] [--duration 120] [--jobs 2] [--verify 20]
+export const USAGE = `npm run simulate -- [--seeds 200] [--from 1] [--duration 120] [--jobs 2]
+                        [--verify 20]
 npm run simulate -- --hours 8 [--from 1]             seeds without end
 npm run simulate -- --seed X [--duration 120] --replay   one seed, told in full
 npm run simulate -- --seed X --shrink FILE           its plan made smaller, while it fails alike
@@ -38,7 +40,7 @@ npm run simulate -- --plan FILE [--shrink FILE]      a plan that was kept
 --duration is virtual seconds of workload, --rate operations for each of them (default: the seed
 decides), --runs the most runs that shrinking takes, --out a file for one line of JSON each seed.`
 
-/** @throws TypeError with a message for people */
+/** @throws TypeError or SHOAL_CONFIG_INVALID, with a message for people */
 export function readSettings(parameters: readonly string[]): Settings {
   const { values } = parseArgs({
     args: [...parameters],
@@ -64,7 +66,8 @@ export function readSettings(parameters: readonly string[]): Settings {
     if (text === undefined) return undefined
     const value = Number(text)
     if (Number.isFinite(value) && value >= least) return value
-    throw new TypeError(`--${name} takes a number from ${least} up, not "${text}"`)
+    const wanted = `--${name} takes a number from ${least} up`
+    throw new ShoalError('SHOAL_CONFIG_INVALID', `${wanted}, not "${text}"`)
   }
   return {
     from: number('from', 0) ?? 1,

@@ -55,11 +55,12 @@ export class Summary {
   lines(realMillis: number): string[] {
     const perCore = this.#virtualMillis / Math.max(1, this.#cpuMillis)
     const seconds = realMillis / 1_000
+    const perSecond = Math.round(this.#events / Math.max(0.001, this.#cpuMillis / 1_000))
     return [
-      `${this.seeds} seeds, ${this.virtualHours.toFixed(2)} virtual hours in ${seconds.toFixed(0)} s; ` +
-        `${this.failed} failed; ${this.verified} ran twice`,
-      `${this.#events} events, ${Math.round(this.#events / Math.max(0.001, this.#cpuMillis / 1_000))} ` +
-        `for each second of a core; ${perCore.toFixed(0)} times real time for each core`,
+      `${this.seeds} seeds, ${this.virtualHours.toFixed(2)} virtual hours ` +
+        `in ${seconds.toFixed(0)} s; ${this.failed} failed; ${this.verified} ran twice`,
+      `${this.#events} events, ${perSecond} for each second of a core; ` +
+        `${perCore.toFixed(0)} times real time for each core`,
       '',
       'operations',
       ...Object.entries(this.#operations).flatMap(([kind, counts]) => table(counts, kind)),
@@ -102,6 +103,7 @@ function table(
 export function describeRun(result: SimulationResult): string[] {
   const { seed, hash, events, virtualMillis } = result
   return [
-    `seed ${seed}: ${(virtualMillis / 1_000).toFixed(1)} virtual seconds, ${events} events, hash ${hash}`,
+    `seed ${seed}: ${(virtualMillis / 1_000).toFixed(1)} virtual seconds, ` +
+      `${events} events, hash ${hash}`,
   ]
 }
