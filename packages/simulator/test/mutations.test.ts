@@ -9,8 +9,8 @@ import { canPlant, fileOf, plantedSource } from '../src/mutations/plant.ts'
  * Every rule of the protocol that is in the code by now and that one cluster of one epoch shows.
  */
 const rules = [
-  ...['V2', 'V3', 'V4', 'V5', 'V6', 'V7', 'V8', 'V9', 'V10', 'V11', 'V12'],
-  ...['A1', 'A2', 'A3', 'durability', 'Q1', 'Q2', 'Q4', 'Q5', 'Q7', 'S1', 'D1', 'D2'],
+  ...['V1', 'V2', 'V3', 'V4', 'V5', 'V6', 'V7', 'V8', 'V9', 'V10', 'V11', 'V12'],
+  ...['A1', 'A2', 'A3', 'durability', 'Q1', 'Q2', 'Q4', 'Q5', 'Q7', 'Q9', 'S1', 'D1', 'D2'],
   ...['E1', 'O1', 'O2', 'O4'],
 ]
 

@@ -2,6 +2,7 @@ import type { Mutation } from '../mutation.ts'
 
 const actors = 'replica/dist/src/core/actors.js'
 const apply = 'replica/dist/src/core/apply.js'
+const mergeRows = 'replica/dist/src/core/merge-rows.js'
 const requestMemory = 'replica/dist/src/core/request-memory.js'
 const versionCache = 'replica/dist/src/core/version-cache.js'
 const fetch = 'replica/dist/src/fetch.js'
@@ -98,6 +99,14 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: 'if (!isIntact(slot) || !slot.row)',
     replace: 'if (!isIntact(slot) || !slot.row || liveCount(local) > 1)',
+  },
+  {
+    name: 'merge-takes-the-wrong-value',
+    rule: 'V1',
+    harm: 'A merge puts the value of one dot in the place of another of the same actor.',
+    file: mergeRows,
+    find: 'return block?.compare(version, header, header + DOT_BYTES, 0, DOT_BYTES) === 0;',
+    replace: 'return block?.compare(version, header, header + 8, 0, 8) === 0;',
   },
   {
     name: 'repair-overwrites',

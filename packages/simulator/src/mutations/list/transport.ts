@@ -6,6 +6,16 @@ const inFlight = 'transport/dist/src/exchange/in-flight.js'
 /** The part of the transport that real and simulated channels share. */
 export const inTransport: readonly Mutation[] = [
   {
+    name: 'question-sent-twice',
+    rule: 'Q9',
+    harm: 'Every write that is passed on is done twice, and every replica does all work twice.',
+    file: exchange,
+    find: 'host.outbox.question(kind, id, epoch, timeout, body);',
+    replace:
+      'host.outbox.question(kind, id, epoch, timeout, body);\n' +
+      '        host.outbox.question(kind, id, epoch, timeout, body);',
+  },
+  {
     name: 'question-id-used-again',
     rule: 'O2',
     harm: 'A late answer ends a younger question: a write counts a copy that is not there.',
