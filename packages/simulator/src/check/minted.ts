@@ -52,5 +52,6 @@ export const nameOf = ({ header }: Minted): string => dotName(header.actor, head
 export function describe(event: Minted): string {
   const { operation, node, at, header } = event
   const what = header.tombstone ? 'delete' : 'write'
-  return `${what} ${nameOf(event)} (${operation?.id ?? 'system'}, node ${node}, at ${Math.round(at)})`
+  const where = `node ${node}, at ${Math.round(at)}`
+  return `${what} ${nameOf(event)} (${operation?.id ?? 'system'}, ${where})`
 }
