@@ -77,7 +77,7 @@ export async function listVersions(
   const pages = await Promise.all(
     [...cover].map(([node, partitions]) =>
       node === desk.self
-        ? desk.replica.list({ ...request, partitions })
+        ? ownPage(desk, { ...request, partitions })
         : askForPage(desk, node, { ...request, partitions }),
     ),
   )
@@ -114,6 +114,19 @@ function joinVersions(one: Buffer, other: Buffer): Buffer {
   const relation = relate(one, other)
   if (relation === 'mix') return mergeVersions(one, other).version
   return relation === 'take' ? other : one
+}
+
+/** What the own disk could not read fails the page as a peer's would. */
+async function ownPage(
+  desk: Desk,
+  request: PageRequest & { partitions: Buffer },
+): Promise<Listing> {
+  try {
+    return await desk.replica.list(request)
+  } catch (error) {
+    if (!(error instanceof ShoalError)) throw error
+    throw pageFailed(desk.self, error.code)
+  }
 }
 
 function askForPage(

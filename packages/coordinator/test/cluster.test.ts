@@ -398,3 +398,17 @@ t.test(
     for (const done of later) done()
   },
 )
+
+t.test('a listing that the own disk cannot read fails with a code for clients', async (t) => {
+  const cluster = await TestCluster.start(3)
+  succeeded(await cluster.put('n1', 'k', 'v', { level: 'all' }))
+  const { store, coordinator } = cluster.node('n1')
+  store.disk.failRead('versions', Buffer.from('b\0k'))
+  const all = { bucket: 'b', prefix: '', after: '', limit: 10, timeout: millis(1_000) }
+  let failure: unknown
+  coordinator.list(all).catch((error: unknown) => {
+    failure = error
+  })
+  await cluster.until(() => failure !== undefined)
+  t.match(failure, { code: 'SHOAL_QUORUM_TIMEOUT', status: 504, outcome: 'not-applied' })
+})
