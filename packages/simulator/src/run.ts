@@ -1,4 +1,4 @@
-import { InvariantViolation } from '@shoal/kernel'
+import { errorCatalogue, InvariantViolation, isErrorCode } from '@shoal/kernel'
 import { Checks } from './check/checks.ts'
 import type { InvokedOperation, Observer } from './check/observer.ts'
 import { createSimCluster } from './cluster/create-sim-cluster.ts'
@@ -96,6 +96,7 @@ class Simulation {
     await this.#runUntilIdle(workload)
     this.#checks?.final()
     this.#stopIfFailed()
+    this.#labels?.end()
     await cluster.finish()
   }
 
@@ -143,6 +144,7 @@ class Simulation {
     counts[outcome] = (counts[outcome] ?? 0) + 1
     this.#lastEnd = this.#cluster?.now() ?? 0
     const { context, id, kind } = operation
+    if (isInternal(outcome)) this.#fail('face', `${id}: a client was answered ${outcome}`)
     if (outcome === 'ok') {
       if (context === 'corrupt' && kind !== 'get') {
         this.#fail('V6', `${id}: a context with a changed character was taken`)
@@ -198,6 +200,10 @@ class Simulation {
 }
 
 const FAILURES_MAX = 20
+
+/** Codes of which no client should ever hear have no status. */
+const isInternal = (outcome: Ended['outcome']): boolean =>
+  isErrorCode(outcome) && errorCatalogue[outcome].status === 0
 
 const isLastRead = ({ id }: OperationPlan): boolean => /^(all|again|last)-/.test(id)
 

@@ -24,6 +24,7 @@ export class LabelWatcher implements Observer {
   readonly #boots = new Map<number, Boots>()
   readonly #damaged = new Set<string>()
   readonly #wiped = new Set<number>()
+  #over = false
   /** Writes of which the client never heard, and the node that was asked. */
   readonly #unknown = new Map<string, number>()
 
@@ -98,6 +99,9 @@ export class LabelWatcher implements Observer {
   }
 
   invoked({ id, node, attempt, request }: InvokedOperation): void {
+    if (request.kind === 'list' && request.request.after !== '') {
+      this.#reach('a listing went over several pages')
+    }
     if (attempt === 0 || request.kind !== 'write') return
     const asked = this.#cluster.nodes[node]
     if (asked) labelRepeat(asked, request.request, this.#reach)
@@ -162,7 +166,13 @@ export class LabelWatcher implements Observer {
     if (figures.rowsLoaded > 0) this.#reach('values were needed for a merge')
   }
 
+  /** What follows is the orderly end of the run: no state worth reaching. */
+  end(): void {
+    this.#over = true
+  }
+
   #countNodes(): void {
+    if (this.#over) return
     const { nodes } = this.#cluster
     const up = nodes.filter(({ state }) => state === 'up').length
     if (up === 0) this.#reach('all nodes were down')

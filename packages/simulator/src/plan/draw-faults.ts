@@ -72,7 +72,7 @@ const drawFault: Readonly<Record<FaultKind, FaultDraw>> = {
       ['lost', 4],
       ['random', 4],
       ['kept', 1],
-      ['holes', 2],
+      ['holes', 4],
     ]),
     ...(draw.chance(0.2) ? { during: 'boot' } : {}),
   }),

@@ -117,7 +117,7 @@ function drawBucket(draw: Draw, index: number, replicas: number): BucketProfile 
   ])
   if (draw.chance(0.2)) properties.ttl = draw.between(1, 30)
   if (draw.chance(0.3)) properties.maxSiblings = draw.between(2, 6)
-  if (draw.chance(0.2)) properties.durability = draw.pick(['memory', 'fsync'])
+  if (draw.chance(0.3)) properties.durability = draw.pick(['memory', 'memory', 'fsync'])
   if (draw.chance(0.3)) {
     const level = draw.pick(['one', 'quorum', 'all'] as const)
     properties.consistency = { level, strict: draw.chance(0.3) }
