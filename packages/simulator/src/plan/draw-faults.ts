@@ -191,7 +191,7 @@ function drawDisk(draw: Draw, identity: Identity, room: FaultRoom): FaultEvent {
     node: draw.pick(room.victims),
     fault,
     ...(lasting ? { lasts: draw.spread(100, 20_000) } : {}),
-    ...(draw.chance(0.7) ? { column: draw.pick(['rows', 'versions'] as const) } : {}),
+    ...(draw.chance(0.5) ? { column: draw.pick(['rows', 'versions'] as const) } : {}),
     pick: draw.between(0, 1_000_000),
   }
 }

@@ -93,6 +93,7 @@ const operationsOf: Readonly<Record<Habit, number>> = {
   list: 1,
   batch: 7,
   recreate: 9,
+  newcomer: 3.5,
   together: 4,
   repeat: 1,
   large: 1,
@@ -114,6 +115,7 @@ const draws: Readonly<Record<Habit, (slot: Slot) => OperationPlan[]>> = {
   list: (slot) => [list(slot)],
   batch,
   recreate,
+  newcomer,
   together,
   repeat: (slot) => [repeat(slot)],
   large: (slot) => [{ ...put(slot, 'read'), bytes: slot.draw.spread(1_000, 60_000) }],
@@ -174,6 +176,17 @@ function recreate(slot: Slot): OperationPlan[] {
     const item = { ...slot, id: `${slot.id}.${index}`, at: slot.at + index * pace }
     if (index % 3 === 0) return put(item, draw.pick(['none', bound]))
     return index % 3 === 1 ? remove(item, bound) : get(item)
+  })
+}
+
+/** Writes a key that never was, and looks for it at once through other nodes of its choice. */
+function newcomer(slot: Slot): OperationPlan[] {
+  const { draw, profile } = slot
+  const consistency: Consistency = { level: 'one', strict: false }
+  return Array.from({ length: 1 + draw.between(2, 3) }, (_none, index) => {
+    const item = { ...slot, id: `${slot.id}.${index}`, key: `n${slot.id}`, session: true }
+    const operation = index === 0 ? put(item, 'none') : get(item)
+    return { ...operation, node: draw.between(0, profile.cluster.nodes - 1), consistency }
   })
 }
 

@@ -34,6 +34,7 @@ export type Habit =
   | 'list'
   | 'batch'
   | 'recreate'
+  | 'newcomer'
   | 'together'
   | 'repeat'
   | 'large'
@@ -196,6 +197,7 @@ const HABIT_WEIGHTS: readonly (readonly [Habit, number, number])[] = [
   ['list', 1.5, 0.5],
   ['batch', 3, 0.5],
   ['recreate', 5, 0.5],
+  ['newcomer', 1, 0.5],
   ['together', 3, 0.5],
   ['repeat', 5, 0.6],
   ['large', 0.5, 0.4],
