@@ -144,12 +144,12 @@ export class Checks implements Observer {
   }
 
   wiped(node: SimNode): void {
-    this.#disks.replaced(node)
+    this.#disks.replaced(node, 'a new one')
     this.#gone(node)
   }
 
   rolledBack(node: SimNode): void {
-    this.#disks.replaced(node)
+    this.#disks.replaced(node, 'an older one')
     this.#gone(node)
     this.#minting.actors.stoppedUncleanly(node)
   }

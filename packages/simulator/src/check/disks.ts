@@ -135,9 +135,11 @@ export class Disks {
   }
 
   /** The disk is a new one, or an older one: what it holds is read from it. */
-  replaced({ index, disk }: SimNode): void {
+  replaced({ index, disk }: SimNode, by: 'a new one' | 'an older one'): void {
     const state = this.#disks[index] as Disk
-    Object.assign(state, { unsynced: [], digestsDamaged: false })
+    // An older one may have been copied after the damage.
+    const digestsDamaged = by === 'an older one' && state.digestsDamaged
+    Object.assign(state, { unsynced: [], digestsDamaged })
     state.waiting.length = 0
     const now = this.#world.now()
     for (const key of this.#world.keys.values()) {

@@ -48,11 +48,10 @@ export class Minting {
   }
 
   /** V8, V11: what is refused as damaged, or as contradicting, is so. */
-  refused(
-    { index }: SimNode,
-    { rowKey, kind }: MergeOperation | PutOperation,
-    code: ErrorCode,
-  ): void {
+  refused(node: SimNode, { rowKey, kind }: MergeOperation | PutOperation, code: ErrorCode): void {
+    // Its stamps were looked at before a full disk refused the group.
+    this.times.merged(node)
+    const { index } = node
     if (code !== 'SHOAL_ROW_DAMAGED' && code !== 'SHOAL_ROWS_CONTRADICT') return
     const key = this.#world.keyNamed(rowKey.toString('latin1', TOKEN_BYTES))
     if (code === 'SHOAL_ROW_DAMAGED' && key.copies[index]?.damaged) return

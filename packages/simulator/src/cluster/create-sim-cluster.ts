@@ -136,7 +136,10 @@ class Cluster implements SimCluster {
   heal(): void {
     this.#world.injections.isOn = false
     this.#faults.endAll()
-    for (const machine of this.nodes) if (machine.state === 'down') machine.boot()
+    for (const machine of this.nodes) {
+      if (machine.state === 'down') machine.boot()
+      else if (machine.state === 'stopping') machine.bootAfterStop(0)
+    }
     this.#world.watchers.tell('healed')
   }
 
