@@ -10,7 +10,6 @@ import {
 import type { Store } from '@shoal/storage'
 import { type Debt, debtOf } from './core/debt.ts'
 import type { ExchangeEnding } from './core/exchange-machine.ts'
-import { Forest } from './core/forest.ts'
 import type { ScheduleFigures } from './core/schedule.ts'
 import type {
   AntiEntropyEvent,
@@ -32,6 +31,7 @@ import { Rounds } from './shell/rounds.ts'
 import { RowChecker } from './shell/row-checker.ts'
 import { ScrubRounds } from './shell/scrub-rounds.ts'
 import { Scrubber } from './shell/scrubber.ts'
+import { Forest } from './trees/forest.ts'
 
 export interface AntiEntropyParts {
   readonly env: Env
@@ -113,7 +113,11 @@ export class AntiEntropy {
     const exchange = (plan: ExchangePlan): Promise<ExchangeEnding> => this.#exchange(plan)
     this.#answers = new ExchangeAnswers({
       ...{ env, replica, placement, budget, forest, lister, checker, doubt },
-      foundEqual: (partition, peer) => this.#rounds.foundEqual({ partition, peer }),
+      foundEqual: (partition, peer) => {
+        this.#rounds.foundEqual({ partition, peer })
+        const losses = lost.losses(partition)
+        void this.#keep(lost.merged(partition, peer, losses))
+      },
     })
     this.#exchanger = new Exchanger(
       { env, replica, peers, budget, forest, lister, partitions, doubt },

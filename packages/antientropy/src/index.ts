@@ -8,7 +8,6 @@ export {
 } from './anti-entropy.ts'
 export { type BudgetSettings, budgetDefaults, type QuietHours } from './core/budget.ts'
 export { combineDebts, type Debt, debtOf, noDebt } from './core/debt.ts'
-export type { ProofVerdict } from './core/proof.ts'
 export type { RepairRange, RepairReport } from './core/repair-job.ts'
 export type {
   AntiEntropyEvent,
@@ -23,4 +22,5 @@ export type {
 } from './ports.ts'
 export { BackgroundBudget, type BudgetFigures } from './shell/background-budget.ts'
 export type { Proof, ProofRequest } from './shell/proofs.ts'
+export type { ProofVerdict } from './trees/proof.ts'
 // Withheld: trees, the machines of exchanges and rows, schedules, how rows are read.

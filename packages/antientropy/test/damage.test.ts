@@ -1,9 +1,9 @@
-import { createSeededRandom, type Partition } from '@shoal/kernel'
+import { createSeededRandom, millis, type Partition } from '@shoal/kernel'
 import { makeRowKey, partitionOfRowKey, rowKeyName, segmentOfRowKey } from '@shoal/ring'
 import t from 'tap'
 import { TestCluster, type TestNode } from './support/cluster.ts'
+import { seed } from './support/holds.ts'
 
-const seed = Number(process.env.SHOAL_SEED ?? 20_071_014)
 t.comment(`seed ${seed}`)
 const random = createSeededRandom(`damage ${seed}`)
 
@@ -172,17 +172,28 @@ t.test(
   },
 )
 
-t.test('a row that went to the wrong place is found and put where it belongs', async (t) => {
-  const cluster = await equalPair(20)
-  const { disk } = cluster.node('n1')
-  for (let index = 20; index < 40; index++) await cluster.put('n2', `key ${index}`, 'new')
-  disk.misdirectNextWrite('rows', random)
-  await cluster.merge('n1', rowKeyOf('key 21'), cluster.rowAt('n2', 'key 21') as Buffer)
-  await restart(cluster, 'n1')
-  for (let round = 0; round < 3; round++) await cluster.repair('n1')
-  t.same(cluster.rowsOf('n1'), cluster.rowsOf('n2'))
-  t.match(await cluster.repair('n1'), { state: 'done' })
-})
+for (const column of ['rows', 'versions'] as const) {
+  t.test(`X6: what went to the wrong place of ${column} is found and put right`, async (t) => {
+    const cluster = await equalPair(20)
+    const { disk } = cluster.node('n1')
+    for (let index = 20; index < 40; index++) await cluster.put('n2', `key ${index}`, 'new')
+    disk.misdirectNextWrite(column, random)
+    await cluster.merge('n1', rowKeyOf('key 21'), cluster.rowAt('n2', 'key 21') as Buffer)
+    const node = await restart(cluster, 'n1')
+    for (let round = 0; round < 4; round++) await cluster.repair('n1')
+    t.same(cluster.rowsOf('n1'), cluster.rowsOf('n2'))
+    t.match(await cluster.repair('n1'), { state: 'done' })
+    const alarms = kindsOf(node).length
+    t.match(await cluster.repair('n1'), { state: 'done' })
+    t.notOk(
+      kindsOf(node)
+        .slice(alarms)
+        .some((kind) => kind === 'digestWrong'),
+    )
+    const end = await cluster.exchangeAll('n1', 'n2')
+    t.ok(end.every(({ tally }) => tally.segments === 0))
+  })
+}
 
 t.test('a reported key is healed as soon as a peer that has it is back', async (t) => {
   const cluster = await equalPair()
@@ -197,4 +208,26 @@ t.test('a reported key is healed as soon as a peer that has it is back', async (
   await cluster.until(() => kindsOf(node).includes('rowHealed'))
   t.equal(node.antiEntropy.figures().unhealed, 0)
   t.same(cluster.rowsOf('n1'), cluster.rowsOf('n2'))
+})
+
+t.test('X7: writes under a scrub are no damage and make no digest wrong', async (t) => {
+  const cluster = await TestCluster.start({ nodes: 1, idle: true, readLatency: millis(3) })
+  for (let index = 0; index < 60; index++) await cluster.put('n1', `key ${index}`, 'value')
+  const node = cluster.node('n1')
+  const { repairs } = node.antiEntropy
+  const { id } = repairs.start({})
+  let writes = 0
+  let isOver = false
+  const writing = (async () => {
+    while (!isOver) await cluster.putSoon('n1', `key ${10 + random.below(50)}`, `write ${writes++}`)
+  })()
+  node.disk.corrupt('rows', rowKeyOf('key 9'), random)
+  await cluster.settled(repairs.whenEnded(id), millis(600_000))
+  isOver = true
+  await cluster.settled(writing)
+  t.ok(writes > 100, `${writes} writes`)
+  t.notOk(kindsOf(node).includes('digestWrong'))
+  const damaged = node.events.flatMap((event) => (event.kind === 'rowDamaged' ? [event] : []))
+  t.ok(damaged.every(({ rowKey }) => rowKey.equals(rowKeyOf('key 9'))))
+  t.match(repairs.find(id)?.detail, /rows checked/)
 })

@@ -1,5 +1,5 @@
 import { type ErrorCode, limits, unreachable } from '@shoal/kernel'
-import { differingGroups, differingSegments, groupsOf } from './forest.ts'
+import { differingGroups, differingSegments, groupsOf } from './groups.ts'
 import { compareLists, type Difference, type KeyList } from './key-lists.ts'
 import type { RowOutcome } from './row-repair.ts'
 
@@ -133,6 +133,7 @@ export function stepExchange(
     case 'listed':
       return state.kind === 'keys' ? onListed(state, event, segmentOf) : outOfTurn(state)
     case 'repaired':
+      if (state.inFlight === 0) return { state, effects: [] }
       return goOn(countRow(state, event.outcome, event.bytes))
     case 'stopped':
       return stop(state, event.code)

@@ -7,9 +7,9 @@ import { ByteReader, ByteWriter } from '@shoal/wire'
  * dropped (Q6).
  *
  * Such a replica takes writes at once, for a write needs no past. But its "not found" may be a lie,
- * and counted with another replica that missed the write it would make the lie an answer. So it does
- * not count to R before it has merged everything from enough other primaries: enough that every
- * majority which may have acknowledged a write, this node counted in, has one of them in it.
+ * and counted with another replica that missed the write it would make the lie an answer. So it
+ * does not count to R before it has merged everything from enough other primaries: enough that
+ * every majority which may have acknowledged a write, this node counted in, has one of them in it.
  *
  * Per partition: `lost`, with the peers merged from since; `whole` when there are enough. A further
  * loss begins anew.

@@ -9,8 +9,8 @@ import type { Difference } from './key-lists.ts'
  * behind, and then one of the two rows travelled in vain: so where both hold the key, versions are
  * compared first, and a row travels only towards whoever lacks something.
  *
- * Nothing is ever overwritten: both sides merge (V2). A copy that fails its checksums is replaced by
- * the other (`heal`) and is never sent (V11).
+ * Nothing is ever overwritten: both sides merge (V2). A copy that fails its checksums is replaced
+ * by the other (`heal`) and is never sent (V11).
  */
 export interface RowRepair {
   readonly doing: 'readOwn' | 'askVersion' | 'pull' | 'merge' | 'push' | 'nothing'

@@ -4,8 +4,9 @@ import { limits } from '@shoal/kernel'
  * What a segment's rows say, laid beside what its digest says (E4).
  *
  * Each key is on disk twice: its row, and the record of its version (the replica's writes go by the
- * record alone). A digest counts what the replica believes a key to be, so that its next write takes
- * out exactly what was put in: the record, or the row where the record cannot be read.
+ * record alone). A digest counts what the replica believes a key to be, so that its next write
+ * takes out exactly what was put in: the record, or the row where the record cannot be read, or
+ * nothing where there is no record.
  *
  * The obvious scrub stops writes while it reads a partition, or compares against a moving target.
  * Here the kept digest is read before and after the rows of a segment: if it has not changed, no
@@ -68,7 +69,7 @@ export class SegmentCheck {
 
   add({ segment, rowKey, row, record }: CheckedKey): void {
     this.#rows++
-    this.#rebuilt.set(segment, (this.#rebuilt.get(segment) ?? 0n) ^ (record ?? row ?? 0n))
+    this.#rebuilt.set(segment, (this.#rebuilt.get(segment) ?? 0n) ^ believed(row, record))
     if (row === undefined) this.#find({ segment, rowKey, kind: 'row' })
     else if (record !== row) this.#find({ segment, rowKey, kind: 'record' })
   }
@@ -94,4 +95,9 @@ export class SegmentCheck {
     if (this.#findings.length < limits.damagedKeysMax) this.#findings.push(finding)
     else this.#more = true
   }
+}
+
+/** What the next write to the key takes out of the digest. */
+function believed(row: bigint | undefined, record: bigint | undefined | null): bigint {
+  return record === null ? 0n : (record ?? row ?? 0n)
 }

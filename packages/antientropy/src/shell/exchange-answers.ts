@@ -19,8 +19,9 @@ import {
   type ProofAnswer,
   questionKinds,
 } from '@shoal/wire'
-import { type Forest, groupsOf } from '../core/forest.ts'
+import { groupsOf } from '../core/groups.ts'
 import type { Budget, ExchangeQuestion, LocalReplica, Placement } from '../ports.ts'
+import type { Forest } from '../trees/forest.ts'
 import type { KeyLister } from './key-lister.ts'
 import type { RowChecker } from './row-checker.ts'
 

@@ -26,10 +26,11 @@ import {
   type ExchangeStep,
   stepExchange,
 } from '../core/exchange-machine.ts'
-import { type Forest, groupsOf } from '../core/forest.ts'
+import { groupsOf } from '../core/groups.ts'
 import type { Difference, KeyList } from '../core/key-lists.ts'
 import type { RowOutcome } from '../core/row-repair.ts'
 import type { PeerSink } from '../ports.ts'
+import type { Forest } from '../trees/forest.ts'
 import type { KeyLister } from './key-lister.ts'
 import { type RowDesk, RowRun } from './row-run.ts'
 
@@ -122,6 +123,7 @@ export class ExchangeRun {
   #askRoot(): void {
     const { partition } = this.#plan
     void this.#desk.budget.take(ROOT_BYTES).then(() => {
+      if (this.#state.kind === 'ended') return
       const { root } = this.#desk.forest.roots(partition)
       this.#ask(
         questionKinds.exchange,

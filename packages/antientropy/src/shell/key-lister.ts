@@ -47,8 +47,8 @@ export class KeyLister {
   }
 
   /**
-   * At most `limits.exchangeKeysMax` keys. A segment that the disk cannot give is named and left
-   * out.
+   * At most `limits.exchangeKeysMax` keys of `limits.exchangePageBytes` of rows. A segment that the
+   * disk cannot give is named and left out.
    *
    * @throws any other failure of the store
    */
@@ -156,6 +156,6 @@ class Listing {
 
   /** The last entry may be the last there is: then the next page is empty. */
   get isFull(): boolean {
-    return this.entries.length >= this.#keysMax
+    return this.entries.length >= this.#keysMax || this.bytes >= limits.exchangePageBytes
   }
 }

@@ -8,8 +8,8 @@ import {
   type ProofAnswer,
   questionKinds,
 } from '@shoal/wire'
-import { judgeProof, type ProofVerdict } from '../core/proof.ts'
 import type { Peers } from '../ports.ts'
+import { judgeProof, type ProofVerdict } from '../trees/proof.ts'
 import { decodeOrNothing } from './decode.ts'
 
 /** Whether a replica's tree contains a version, as `explain` shows it. */

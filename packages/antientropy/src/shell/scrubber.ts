@@ -1,6 +1,6 @@
 import type { Partition } from '@shoal/kernel'
 import type { ExchangeEnding } from '../core/exchange-machine.ts'
-import { GROUP_SEGMENTS, GROUPS } from '../core/forest.ts'
+import { GROUP_SEGMENTS, GROUPS } from '../core/groups.ts'
 import type { Finding, RunVerdict } from '../core/segment-check.ts'
 import {
   type AntiEntropyEvent,

@@ -14,7 +14,6 @@ import { createMemoryDisk, createMemoryStore, type MemoryDisk, type Store } from
 import { createMemoryNetwork, type MemoryNetwork, type Peers } from '@shoal/transport'
 import { questionHeaderBytes } from '@shoal/wire'
 import type { ExchangeEnding } from '../../src/core/exchange-machine.ts'
-import { Forest } from '../../src/core/forest.ts'
 import {
   AntiEntropy,
   type AntiEntropyEvent,
@@ -25,6 +24,7 @@ import {
 } from '../../src/index.ts'
 import { type ExchangePlan, ExchangeRun } from '../../src/shell/exchange-run.ts'
 import { KeyLister } from '../../src/shell/key-lister.ts'
+import { Forest } from '../../src/trees/forest.ts'
 import { CorrectableReplica } from './correctable-replica.ts'
 
 export interface TestNode {
@@ -47,6 +47,8 @@ export interface ClusterOptions {
   /** Nodes do not compare themselves until told. */
   readonly idle?: boolean
   readonly inject?: (label: string) => boolean
+  /** How long the disk takes to read. */
+  readonly readLatency?: Millis
 }
 
 export interface Exchanged extends ExchangeEnding {
@@ -54,6 +56,12 @@ export interface Exchanged extends ExchangeEnding {
   /** Bytes of all messages meanwhile, both ways, frames included. */
   readonly bytes: number
   readonly messages: readonly Sent[]
+}
+
+export type TestPlan = Omit<ExchangePlan, 'peer'> & {
+  readonly peer: string
+  /** Whom to ask instead of the network. */
+  readonly peers?: Pick<Peers, 'ask' | 'isUp'>
 }
 
 /** Of a question, which is the longer one. */
@@ -117,11 +125,16 @@ export class TestCluster {
   }
 
   /** Starts a node on its disk, on a new one, or on one given. */
-  async boot(id: string, disk: MemoryDisk = createMemoryDisk()): Promise<TestNode> {
+  async boot(
+    id: string,
+    disk: MemoryDisk = createMemoryDisk(),
+    options: { readonly lost?: boolean } = {},
+  ): Promise<TestNode> {
     const { env } = this
     const self = nodeId(id)
     const ring = this.#ringOf(self)
-    const store = createMemoryStore(env, { disk })
+    const { readLatency = millis(0) } = this.#options
+    const store = createMemoryStore(env, { disk, readLatency })
     const replica = await this.settled(Replica.open({ env, store, partitions: ring.partitions }))
     const local = new CorrectableReplica(replica, store, ring.partitions)
     const peers = this.network.join({ self, epoch: () => ring.epoch })
@@ -142,6 +155,9 @@ export class TestCluster {
       if (up) antiEntropy.peerUp(peer)
     })
     void peers.start()
+    if (options.lost) {
+      await this.settled(antiEntropy.markLost(ring.partitionsOf(self), 'the disk is new'))
+    }
     if (!this.#options.idle) antiEntropy.start()
     const node = {
       ...{ id: self, disk, store, replica, local, peers, budget, antiEntropy, events },
@@ -231,10 +247,15 @@ export class TestCluster {
     return rows
   }
 
+  ringOf(id: string): Ring {
+    return this.#ringOf(nodeId(id))
+  }
+
   /** Runs until this has come about, at most `within` of the cluster's time. */
   async until(holds: () => boolean, within: Millis = millis(60_000)): Promise<void> {
     const began = this.env.clock.elapsed()
-    for (let step = 1; this.env.clock.elapsed() - began < within; step = Math.min(step + 1, 100)) {
+    const most = Math.max(100, within / 1_000)
+    for (let step = 1; this.env.clock.elapsed() - began < within; step = Math.min(step + 1, most)) {
       await this.#turn()
       if (holds()) return
       this.env.advance(millis(step))
@@ -257,11 +278,12 @@ export class TestCluster {
     return (end as unknown as { value: T }).value
   }
 
-  /** One exchange alone, begun by one node with another. */
-  exchange(from: string, plan: Omit<ExchangePlan, 'peer'> & { peer: string }): Promise<Exchanged> {
-    const { store, local: replica, peers, budget } = this.node(from)
+  /** One exchange alone, begun by one node with another, or with what stands in for it. */
+  exchange(from: string, plan: TestPlan): Promise<Exchanged> {
+    const { store, local: replica, budget } = this.node(from)
     const { env } = this
     const { partitions } = this.#ringOf(nodeId(from))
+    const { peers = this.node(from).peers, peer, ...rest } = plan
     const doubted: number[] = []
     const desk = {
       ...{ env, replica, peers, budget, partitions },
@@ -272,7 +294,7 @@ export class TestCluster {
     const before = this.sent.length
     return this.settled(
       new Promise((resolve) => {
-        new ExchangeRun(desk, { ...plan, peer: nodeId(plan.peer) }, (ending) => {
+        new ExchangeRun(desk, { ...rest, peer: nodeId(peer) }, (ending) => {
           const messages = this.sent.slice(before)
           const bytes = messages.reduce((sum, message) => sum + message.bytes + FRAME_BYTES, 0)
           resolve({ ...ending, doubted, bytes, messages })

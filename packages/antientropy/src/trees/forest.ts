@@ -1,4 +1,5 @@
-import { invariant, limits, type Partition } from '@shoal/kernel'
+import { limits, type Partition } from '@shoal/kernel'
+import { DIGEST_BYTES, GROUP_BYTES, GROUP_SEGMENTS, GROUPS } from '../core/groups.ts'
 import { isUnder, type MerkleStep, merklePath, merkleRoot, ROOT_BYTES } from './merkle.ts'
 
 /**
@@ -10,12 +11,7 @@ import { isUnder, type MerkleStep, merklePath, merkleRoot, ROOT_BYTES } from './
  * are laid beside those it was built from, and only groups in which one has changed are built anew:
  * a partition that nobody wrote to costs a comparison of 8 KiB, one write costs two small trees.
  */
-export const GROUPS = 32
-export const GROUP_SEGMENTS = limits.digestSegments / GROUPS
-invariant(GROUP_SEGMENTS === 32, 'a group has 32 segments')
-const DIGEST_BYTES = 8
 const LEVELS = Math.log2(limits.digestSegments)
-export const GROUP_BYTES = GROUP_SEGMENTS * DIGEST_BYTES
 
 /** Where the segment digests are kept: the replica. */
 export interface SegmentDigests {
@@ -120,33 +116,6 @@ export function isInForest({ path, root }: ForestPath, segment: number, digest: 
   const place = path.reduce((index, { left }, level) => (left ? index | (1 << level) : index), 0)
   const isOfForest = path.length === LEVELS && root.length === ROOT_BYTES
   return isOfForest && place === segment && isUnder(path, digest, root)
-}
-
-/** Groups whose roots differ, one bit for each, lowest first. */
-export function differingGroups(own: readonly Buffer[], theirs: readonly Buffer[]): number {
-  let groups = 0
-  for (let group = 0; group < GROUPS; group++) {
-    const root = own[group]
-    if (!root || !theirs[group]?.equals(root)) groups |= 1 << group
-  }
-  return groups >>> 0
-}
-
-/** Segments of one group whose digests differ, ascending. */
-export function differingSegments(group: number, own: Buffer, theirs: Buffer): number[] {
-  const segments: number[] = []
-  for (let index = 0; index < GROUP_SEGMENTS; index++) {
-    const at = index * DIGEST_BYTES
-    if (own.compare(theirs, at, at + DIGEST_BYTES, at, at + DIGEST_BYTES) === 0) continue
-    segments.push(group * GROUP_SEGMENTS + index)
-  }
-  return segments
-}
-
-export function groupsOf(bits: number): number[] {
-  return Array.from({ length: GROUPS }, (_none, group) => group).filter(
-    (group) => ((bits >>> group) & 1) === 1,
-  )
 }
 
 /** Leaves are views of one buffer: nothing is copied to build a tree. */
