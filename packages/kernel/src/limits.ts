@@ -213,6 +213,8 @@ export const limits = {
   exchangesInFlightMax: 4,
   /** Keys on one page of an exchange. */
   exchangeKeysMax: 4_096,
+  /** Of rows read for one such page; the one that passes it is the last. */
+  exchangePageBytes: mebibytes(2),
   /** Rows that one exchange moves at a time. */
   exchangeRowsInFlightMax: 32,
   /** Of rows that one exchange moves at a time, going by the largest it has met. */

@@ -7,16 +7,16 @@ import { ByteReader, ByteWriter, malformed } from '../bytes.ts'
  * keys of segments that differ. What differs in the end travels as ordinary reads and merges.
  *
  *   exchange: u16 partition, u8 level, then
- *     0 root    u8 bytes of a hash, my root                  answered by `same` or `children`
- *     1 leaves  u32, one bit for each group asked for, lowest bit first    answered by `leaves`
- *   keys: u16 partition, list of u16 segments ascending, bytes: only row keys after this one
+ *     0 root    u8 bytes of a hash, my root  answered by `same` or `children`
+ *     1 leaves  u32, one bit for each group asked for, lowest first  answered by `leaves`
+ *   keys: u16 partition, list of u16 segments ascending, bytes: only row keys after this
  *
  *   exchange answer: u8 level, then
  *     0 same      nothing
  *     1 children  u8 bytes of a hash, 32 hashes
  *     2 leaves    u32 groups, for each of them 32 digests of 8 bytes
  *   keys answer: flag finished, list of u16 segments that cannot be read,
- *     list of: u8 1 for a damaged row, u16 length of the row key, row key, version digest of 8 bytes
+ *     list of: u8 1 for a damaged row, u16 length of the row key, row key, 8 bytes version digest
  */
 const GROUPS = 32
 const GROUP_DIGEST_BYTES = 32 * 8
