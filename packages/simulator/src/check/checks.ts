@@ -191,7 +191,10 @@ export class Checks implements Observer {
     return {
       written: (operation, result) => this.#minting.written(node, operation, result),
       merged: (operation) => this.#minting.merged(node, operation),
-      refused: (operation, code) => this.#minting.refused(node, operation, code),
+      refused: (operation, code) => {
+        this.#disks.settleAll()
+        this.#minting.refused(node, operation, code)
+      },
       read: (request) => {
         this.#disks.settleAll()
         const open = this.#requests.begin(
