@@ -44,7 +44,10 @@ function show(name: string, values: readonly number[], bar?: Bar): void {
 }
 
 /** Declared by all, typically: 8 s up to 10 nodes, 12 s up to 100, 16 s up to 1,000. */
-const declaredBar = (): Bar => ({ of: 'median', seconds: 4 + 4 * Math.max(1, Math.log10(nodes)) })
+const declaredBar = (): Bar => ({
+  of: 'median',
+  seconds: Math.ceil(4 + 4 * Math.max(1, Math.log10(nodes))),
+})
 
 function showCrashes(): void {
   const times = measureCrashes(options, rounds, parameters.includes('--told'))

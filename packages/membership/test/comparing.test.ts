@@ -8,7 +8,7 @@ import { defaultSettings } from '../src/core/settings.ts'
 import { headerOf, knowledgeOf, type SwimState } from '../src/core/state.ts'
 import { createSwim, stepSwim } from '../src/core/swim.ts'
 import { digestOf, updateOf } from '../src/core/updates.ts'
-import { members, only, Rig, ring, seed } from './support/rig.ts'
+import { members, only, Rig, ring, seed, updateFor } from './support/rig.ts'
 
 t.comment(`seed ${seed}`)
 
@@ -55,6 +55,39 @@ t.test('who was heard for the first time is known, but no news', async (t) => {
   t.equal(rig.state.rumours.size, 0)
   rig.step({ kind: 'pinged', from: nodeId('n3'), header: rig.header(3, { incarnation: 4 }) })
   t.equal(rig.state.rumours.size, 1, 'that it is a new run, or contradicts, is')
+})
+
+t.test('nor is what turned out in a comparison, but for states', async (t) => {
+  const rig = new Rig({})
+  const from = nodeId('n4')
+  const updates = [updateFor(1, 'alive'), updateFor(2, 'alive')]
+  rig.advanceAnswered(2_000)
+  rig.step({ kind: 'compared', from, updates: updates.slice(0, 1), same: false, last: false })
+  rig.step({ kind: 'gossiped', from, updates: updates.slice(1), missing: true })
+  t.equal(rig.peer(1).incarnation, 3)
+  t.equal(rig.peer(2).incarnation, 3)
+  t.equal(rig.state.rumours.size, 0)
+  rig.step({ kind: 'gossiped', from, updates: [updateFor(3, 'alive')] })
+  rig.step({ kind: 'compared', from, updates: [updateFor(2, 'dead')], same: false, last: true })
+  t.same([...rig.state.rumours.keys()], ['n3', 'n2'])
+})
+
+t.test('G8: however much there is to say, a message holds so much', async (t) => {
+  const rig = new Rig({ nodes: 201 })
+  for (let index = 1; index < 201; index++) rig.say(index, 'suspect', { from: index })
+  const stale = Array.from({ length: 64 }, (_, index) => updateFor(index + 100, 'alive'))
+  const from = nodeId('n7')
+  const ping = { kind: 'pinged', from, updates: stale }
+  const [pong] = only(rig.step(ping), 'answerPong')
+  t.equal(pong?.updates.length, 64)
+  t.match(pong?.updates[0], { node: 'n7', state: 'suspect' }, 'what is thought of it, first')
+  t.match(pong?.updates[1], { node: 'n100', state: 'suspect' }, 'then what it has wrong')
+  const some = only(rig.step({ ...ping, updates: stale.slice(0, 3) }), 'answerPong')
+  const names = some[0]?.updates.map(({ node }) => node) ?? []
+  t.ok(names.length >= 60 && names.length <= 64, 'filled up with rumours')
+  t.equal(new Set(names).size, names.length, 'each said once')
+  const [noted] = only(rig.step({ ...ping, kind: 'gossiped' }), 'answerNoted')
+  t.equal(noted?.updates.length, 64)
 })
 
 function create(index: number, all: readonly SwimMember[]): SwimState {

@@ -1,9 +1,11 @@
-import { type ErrorCode, limits, millis, nodeId } from '@shoal/kernel'
+import { type ErrorCode, epoch, limits, millis, nodeId } from '@shoal/kernel'
 import { encodeRing } from '@shoal/ring'
 import type { AnswerSink, IncomingQuestion, Question } from '@shoal/transport'
 import {
   answerKinds,
+  decodeGossip,
   decodePing,
+  encodeGossipSync,
   encodePing,
   encodeRefusal,
   encodeRingFetch,
@@ -258,6 +260,32 @@ t.test('G14: a ping is answered where it arrives, before anything else', async (
   const fetch = questionOf(questionKinds.ringFetch, encodeRingFetch({ header }))
   membership.answer(fetch.question)
   t.match(fetch.answers, [{ kind: answerKinds.ring }])
+})
+
+t.test('G10: what is told in a comparison comes in several answers to one question', async (t) => {
+  const { membership, rings } = openCluster(3, seed).node(0)
+  const others = Array.from({ length: 100 }, (_, index) => ({
+    ...{ id: nodeId(`x${index}`), url: `http://x${index}:1`, zone: '', host: '', weight: 1 },
+  }))
+  const { ring } = rings
+  rings.ring = { ...ring, epoch: epoch(2), members: [...ring.members, ...others] }
+  membership.ringChanged()
+  const updates = others.map(({ id: node }) => ({
+    ...{ node, state: 'alive' as const, incarnation: 1, run: 1, witnesses: [] },
+  }))
+  for (const part of [updates.slice(0, 64), updates.slice(64)]) {
+    const ping = encodePing({ header, updates: part })
+    membership.answer(questionOf(questionKinds.ping, ping).question)
+  }
+  const compare = encodeGossipSync({ kind: 'compare', header, digest: '0'.repeat(16) })
+  const { question, answers } = questionOf(questionKinds.gossipSync, compare)
+  membership.answer(question)
+  t.same(
+    answers.map(({ more }) => more),
+    [true, false],
+  )
+  const parts = answers.map(({ body }) => decodeGossip(body as Buffer).updates.length)
+  t.ok(parts[0] === 64 && (parts[1] ?? 0) >= 37, `${parts}`)
 })
 
 t.test(

@@ -101,6 +101,18 @@ t.test('a late answer counts as long as the probe lasts', async (t) => {
   t.equal(rig.state.probes.has(ping?.sequence ?? 0), false, 'that probe is over')
 })
 
+t.test('a failed probe counts, and once more where nacks are missing', async (t) => {
+  const rig = new Rig({})
+  const { sequence, relays } = refusedProbe(rig)
+  const [first, second, third] = relays
+  rig.step({ kind: 'ponged', from: first, sequence, reached: false })
+  rig.step({ kind: 'unanswered', from: second, sequence })
+  t.equal(rig.state.health, 0)
+  rig.step({ kind: 'unanswered', from: third, sequence })
+  t.equal(rig.peer(1).state, 'suspect')
+  t.equal(rig.state.health, 2)
+})
+
 t.test('missing nacks are held against this node, and make it more patient', async (t) => {
   const rig = new Rig({})
   rig.step({ kind: 'requestFailed', peer: n1 })

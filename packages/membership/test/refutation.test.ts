@@ -72,6 +72,14 @@ t.test('G15: who leaves says so, answers on, and contradicts nobody', async (t) 
   t.same(only(rig.step({ kind: 'leaving' }), 'gossip'), [], 'once')
 })
 
+t.test('G15: who leaves blames nobody for what it no longer waits for', async (t) => {
+  const rig = new Rig({})
+  rig.step({ kind: 'requestFailed', peer: nodeId('n1') })
+  rig.step({ kind: 'leaving' })
+  t.same(only(rig.advance(5_000), 'askRelay'), [])
+  t.equal(rig.peer(1).state, 'alive')
+})
+
 t.test('strangers are nobody, whatever they say and whatever is said of them', async (t) => {
   const rig = new Rig({})
   const x = nodeId('x')

@@ -42,9 +42,20 @@ t.test('G5: so does a failed request, until the member answers this node itself'
 
 t.test('G5: so does a probe without an answer', async (t) => {
   const rig = new Rig({ nodes: 3 })
-  const silent = [nodeId('n1'), nodeId('n2')]
-  rig.advanceAnswered(2_000, silent)
-  t.equal([1, 2].filter((index) => rig.peer(index).shown === 'suspect').length > 0, true)
+  while (rig.state.probes.size === 0) rig.advance(10)
+  const [probe] = [...rig.state.probes.values()]
+  rig.advance(480)
+  t.equal(probe?.target.shown, 'alive')
+  rig.advance(30)
+  t.match(probe?.target, { state: 'alive', shown: 'suspect' })
+})
+
+t.test('a channel that is new is as good as an answer', async (t) => {
+  const rig = new Rig({})
+  rig.step({ kind: 'requestFailed', peer: n1 })
+  rig.step({ kind: 'channelChanged', peer: n1, up: false })
+  rig.step({ kind: 'channelChanged', peer: n1, up: true })
+  t.equal(rig.peer(1).shown, 'alive')
 })
 
 t.test('who does not answer is asked again each second, not once in a round', async (t) => {

@@ -46,12 +46,20 @@ t.test('G7: a process that is always late is patient, but still judges', async (
   const rig = new Rig({ nodes: 3 })
   rig.say(1, 'suspect', { witnesses: [nodeId('n2')], from: 2 })
   for (let round = 0; round < 200 && rig.peer(1).state !== 'dead'; round++) {
-    rig.now += 400
+    rig.now += 700
     for (const ping of only(rig.step({ kind: 'woke' }), 'ping'))
       if (ping.to === 'n2') rig.pong(ping)
   }
   t.equal(rig.peer(1).state, 'dead')
   t.ok(rig.now > 5_000 && rig.now < 60_000, `after ${rig.now} ms`)
+})
+
+t.test('what begins long after it could have is not late', async (t) => {
+  const rig = new Rig({})
+  rig.advanceAnswered(60_000)
+  rig.say(1, 'dead', { from: 2 })
+  rig.advanceAnswered(1_000, [n1])
+  t.equal(rig.state.stood, 0)
 })
 
 t.test('timers that are a little late are the rule, and no sign', async (t) => {
