@@ -91,7 +91,6 @@ const REFUSALS: Readonly<Partial<Record<ErrorCode, Label>>> = {
   SHOAL_DATA_DAMAGED: 'refused: damaged data',
   SHOAL_OVERLOADED: 'refused: overload',
   SHOAL_STORAGE_FULL: 'refused: disk full',
-  SHOAL_STORE_FAILED: 'refused: storage error',
   SHOAL_CONSISTENCY_INVALID: 'refused: consistency out of range',
 }
 

@@ -40,7 +40,6 @@ export const LABELS = [
   'refused: damaged data',
   'refused: overload',
   'refused: disk full',
-  'refused: storage error',
   'refused: consistency out of range',
   // Retries.
   'a lost answer was asked for again here',

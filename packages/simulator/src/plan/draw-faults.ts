@@ -1,5 +1,12 @@
 import { type Draw, drawFor } from './draw.ts'
-import type { ClockFault, DiskFault, FaultEvent, FaultKind, LinkFaults } from './plan.ts'
+import type {
+  ClockFault,
+  CrashFault,
+  DiskFault,
+  FaultEvent,
+  FaultKind,
+  LinkFaults,
+} from './plan.ts'
 
 interface FaultRoom {
   readonly nodes: number
@@ -28,9 +35,13 @@ export function drawFaultsOf(
     const at = Math.floor(
       room.from + ((room.until - room.from) * (index + draw.fraction())) / count,
     )
-    const fault = drawFault[kind](draw, { id: `${label}-${kind}${index}`, at }, room)
-    if (fault) drawn.push(endingBefore(fault, room.until))
-    if (fault?.kind === 'rollback' && draw.chance(0.7)) drawn.push(copyingStop(draw, fault, room))
+    const identity = { id: `${label}-${kind}${index}`, at }
+    const fault = drawFault[kind](draw, identity, room)
+    if (!fault) continue
+    const ending = endingBefore(fault, room.until)
+    drawn.push(
+      ...(ending.kind === 'crash' && draw.chance(BLACKOUTS) ? forAll(ending, room) : [ending]),
+    )
   }
   return drawn
 }
@@ -45,6 +56,13 @@ function copyingStop(draw: Draw, { id, at, node }: FaultEvent & { node: number }
     node,
     downFor: draw.spread(10, 500),
   } as const
+}
+
+/** Of the crashes, those in which the power of a whole room is cut. */
+const BLACKOUTS = 0.06
+
+function forAll(fault: CrashFault, { victims }: FaultRoom): CrashFault[] {
+  return victims.map((node) => ({ ...fault, id: `${fault.id}.${node}`, node }))
 }
 
 function endingBefore<T extends FaultEvent>(fault: T, until: number): T {
