@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Finding, SeedRange } from '../src/mutations/finding.ts'
-import { search } from '../src/mutations/search.ts'
+import { search, searchOn } from '../src/mutations/search.ts'
 import { formatPlantedBugs } from '../src/mutations/table.ts'
 
 const options = {
@@ -46,9 +46,20 @@ t.test('a bug that nothing notices has no first seed', async (t) => {
   t.match(await search('a', options, noticing([21])), { found: 0, first: 0, by: '' })
 })
 
+t.test('a search goes on where it ended', async (t) => {
+  const ranges: SeedRange[] = []
+  const before = await search('a', { ...options, seeds: 7 }, noticing([9]))
+  t.match(before, { tried: 7, first: 0 })
+  const after = await searchOn(before, options, noticing([9], ranges))
+  t.match(after, { found: 0, sample: 5, tried: 9, first: 9, by: 'I9' })
+  t.match(ranges, [{ from: 8, to: 20, seconds: 120, stopAtFirst: true }])
+  t.equal(await searchOn(after, options, noticing([1], ranges)), after, 'not behind a find')
+  t.equal(ranges.length, 1)
+})
+
 t.test('the page says what noticed each bug, and which were not run', async (t) => {
   const bug = { rule: 'V1', harm: 'Harm.', file: 'f', find: 'a', replace: 'b' }
-  const finding: Finding = { ...options, name: 'one', found: 3, first: 2, by: 'I3' }
+  const finding: Finding = { ...options, name: 'one', found: 3, tried: 5, first: 2, by: 'I3' }
   const text = formatPlantedBugs(
     [
       { ...bug, name: 'one' },

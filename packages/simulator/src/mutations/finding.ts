@@ -6,6 +6,8 @@ export interface Finding {
   readonly sample: number
   /** Virtual seconds of workload of each run of the sample. */
   readonly seconds: number
+  /** Seeds that were tried until one noticed it. */
+  readonly tried: number
   /** The first seed that noticed it, 0 for none. */
   readonly first: number
   /** What noticed it there: an invariant by its number, a trip, or that it did not end. */

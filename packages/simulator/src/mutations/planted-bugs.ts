@@ -2,10 +2,11 @@
  * `npm run planted-bugs`: breaks the built code on purpose, one rule at a time, and reports in how
  * many seeds the simulation noticed.
  *
- *     npm run planted-bugs -- [--names a,b] [--seeds 2000] [--sample 100] [--jobs 2] [--write]
+ *     npm run planted-bugs -- [--names a,b] [--seeds 2000] [--sample 50] [--jobs 2] [--write] [--on]
  *
  * Without names all bugs are planted, and the control: the code as it is, which must pass the same
- * seeds. `--write` keeps the results, and writes docs/planted-bugs.md.
+ * seeds. `--write` keeps the results, and writes docs/planted-bugs.md. `--on` goes on where a kept
+ * search ended without a find.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -13,7 +14,7 @@ import { parseArgs } from 'node:util'
 import { allMutations } from './all-mutations.ts'
 import type { Finding } from './finding.ts'
 import { canPlant } from './plant.ts'
-import { search } from './search.ts'
+import { search, searchOn } from './search.ts'
 import { formatPlantedBugs } from './table.ts'
 import { runSeeds } from './worker-process.ts'
 
@@ -28,11 +29,12 @@ const { values: flags } = parseArgs({
   options: {
     names: { type: 'string', default: '' },
     seeds: { type: 'string', default: '2000' },
-    sample: { type: 'string', default: '100' },
+    sample: { type: 'string', default: '50' },
     'sample-seconds': { type: 'string', default: '30' },
     seconds: { type: 'string', default: '120' },
     jobs: { type: 'string', default: '2' },
     write: { type: 'boolean', default: false },
+    on: { type: 'boolean', default: false },
   },
 })
 
@@ -57,6 +59,7 @@ async function main(): Promise<void> {
     return
   }
   const waiting = chooseNames()
+  const kept = readKept()
   const findings = new Map<string, Finding>()
   const options = {
     seeds: Number(flags.seeds),
@@ -69,13 +72,16 @@ async function main(): Promise<void> {
   const work = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const seeds = name === CONTROL ? options.sample : options.seeds
-      const finding = await search(name, { ...options, seeds }, runSeeds)
+      const before = flags.on ? kept.get(name) : undefined
+      const finding = before
+        ? await searchOn(before, { ...options, seeds }, runSeeds)
+        : await search(name, { ...options, seeds }, runSeeds)
       findings.set(name, finding)
       report(finding)
     }
   }
   await Promise.all(Array.from({ length: Math.max(1, Number(flags.jobs)) }, work))
-  if (flags.write) keep(findings)
+  if (flags.write) keep(kept, findings)
   if ([...findings.values()].some(isBad)) process.exitCode = 1
 }
 
@@ -89,10 +95,13 @@ function report(finding: Finding): void {
   say(`${isBad(finding) ? 'BAD' : 'ok '} ${share}  ${name}: ${rest}`)
 }
 
-function keep(findings: ReadonlyMap<string, Finding>): void {
-  const before: Finding[] = JSON.parse(readFileSync(results, 'utf8'))
-  const all = new Map(before.map((finding) => [finding.name, finding]))
-  for (const [name, finding] of findings) all.set(name, finding)
+function readKept(): Map<string, Finding> {
+  const findings: Finding[] = JSON.parse(readFileSync(results, 'utf8'))
+  return new Map(findings.map((finding) => [finding.name, finding]))
+}
+
+function keep(before: ReadonlyMap<string, Finding>, findings: ReadonlyMap<string, Finding>): void {
+  const all = new Map([...before, ...findings])
   const kept = [CONTROL, ...allMutations.map(({ name }) => name)].flatMap(
     (name) => all.get(name) ?? [],
   )

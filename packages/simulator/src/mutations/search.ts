@@ -46,5 +46,27 @@ export async function search(
   if (first === 0 && seeds > sample) {
     await runSeeds(name, { from: sample + 1, to: seeds, seconds, stopAtFirst: true }, tell)
   }
-  return { name, found: inSample, sample, seconds: sampleSeconds, first, by, date, commit }
+  const tried = first > sample ? first : seeds
+  return { name, found: inSample, sample, seconds: sampleSeconds, tried, first, by, date, commit }
+}
+
+/** Looks further where a search ended without a find. */
+export async function searchOn(
+  before: Finding,
+  options: SearchOptions,
+  runSeeds: RunSeeds,
+): Promise<Finding> {
+  const { seeds, seconds, date, commit } = options
+  if (before.first > 0 || before.tried >= seeds) return before
+  let { first, by } = before
+  await runSeeds(
+    before.name,
+    { from: before.tried + 1, to: seeds, seconds, stopAtFirst: true },
+    (verdict) => {
+      if (verdict.by === undefined || first !== 0) return
+      first = verdict.seed
+      by = verdict.by
+    },
+  )
+  return { ...before, tried: first > 0 ? first : seeds, first, by, date, commit }
 }

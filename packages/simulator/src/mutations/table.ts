@@ -31,7 +31,7 @@ function formatRow({ name, rule, harm }: Mutation, finding: Finding | undefined)
   const cells = finding
     ? [
         `${finding.found} of ${finding.sample}, ${finding.seconds} s`,
-        finding.first > 0 ? `${finding.first}` : 'none',
+        finding.first > 0 ? `${finding.first}` : `none of ${finding.tried}`,
         finding.by.replaceAll('|', '/'),
         `${finding.date} ${finding.commit}`,
       ]
