@@ -69,7 +69,7 @@ export const inCausality: readonly Mutation[] = [
   {
     name: 'dot-answered-as-base',
     rule: 'V5',
-    harm: 'A write answers a context that claims older events of its actor, never shown to anybody.',
+    harm: 'A write answers a context that claims older events of its actor, shown to nobody.',
     file: clockJoin,
     find: 'singleClock(actor, counter, counter === 1)',
     replace: 'singleClock(actor, counter, true)',

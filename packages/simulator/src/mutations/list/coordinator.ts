@@ -52,7 +52,9 @@ export const inCoordinator: readonly Mutation[] = [
     rule: 'durability',
     harm: 'The coordinator counts copies as on disk when they are written.',
     file: writeMachine,
-    find: 'return { ...state, tally: { ...tally, acknowledged: tally.acknowledged | bit(event.by) } };',
+    find:
+      'return { ...state, tally: ' +
+      '{ ...tally, acknowledged: tally.acknowledged | bit(event.by) } };',
     replace:
       'return { ...state, tally: { ...tally, acknowledged: tally.acknowledged | bit(event.by), ' +
       'durable: tally.durable | bit(event.by) } };',

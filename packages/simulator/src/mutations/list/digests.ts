@@ -6,7 +6,8 @@ const pipeline = 'replica/dist/src/pipeline.js'
 const replica = 'replica/dist/src/replica.js'
 
 const APART =
-  'const apart = store.batch();\n        this.#parts.journal.add(apart, changes, { checkpoint });\n' +
+  'const apart = store.batch();\n' +
+  '        this.#parts.journal.add(apart, changes, { checkpoint });\n' +
   '        try {\n            store.write(apart);\n        }\n        catch { }'
 
 /** E1: the digests of a partition never differ from its rows. */

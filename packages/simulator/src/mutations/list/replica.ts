@@ -280,7 +280,8 @@ export const inReplicaDrivers: readonly Mutation[] = [
     find: `${FULL}\n                return false;`,
     replace:
       `${FULL} {\n                for (const slot of changed)` +
-      '\n                    cache.set(slot.rowKey, slot.version);\n                return false;\n            }',
+      '\n                    cache.set(slot.rowKey, slot.version);' +
+      '\n                return false;\n            }',
   },
   {
     name: 'written-called-durable',
