@@ -2,7 +2,8 @@
  * `npm run planted-bugs`: breaks the built code on purpose, one rule at a time, and reports in how
  * many seeds the simulation noticed.
  *
- *     npm run planted-bugs -- [--names a,b] [--seeds 2000] [--sample 50] [--jobs 2] [--write] [--on]
+ *     npm run planted-bugs -- [--names a,b] [--seeds 2000] [--sample 50] [--jobs 2]
+ *                             [--write] [--on]
  *
  * Without names all bugs are planted, and the control: the code as it is, which must pass the same
  * seeds. `--write` keeps the results, and writes docs/planted-bugs.md. `--on` goes on where a kept

@@ -11,14 +11,15 @@ export function formatPlantedBugs(
   return `${[
     '# Planted bugs',
     '',
-    'A simulation that never fails proves nothing unless it fails when it should. Each line below breaks',
-    'one rule of the protocol on purpose, in a line of the built code, while it is loaded; then seeds are',
-    'run until a check notices. Rules are those of [guarantees.md](guarantees.md) and the code.',
+    'A simulation that never fails proves nothing unless it fails when it should. Each line',
+    'below breaks one rule of the protocol on purpose, in a line of the built code, while it is',
+    'loaded; then seeds are run until a check notices. Rules are those of',
+    '[guarantees.md](guarantees.md) and the code.',
     '',
     '    npm run planted-bugs -- [--names a,b] [--seeds 2000] [--jobs 2] [--write]',
     '',
-    `${mutations.length} bugs are planted; of ${known.length} that were run, ${noticed.length} were ` +
-      'noticed within 2,000 seeds.',
+    `${mutations.length} bugs are planted; of ${known.length} that were run, ` +
+      `${noticed.length} were noticed within 2,000 seeds.`,
     'Without a bug the same seeds notice nothing. This page is written by the command.',
     '',
     '| bug | rule | what would go wrong | noticed in | first seed | by | run |',
