@@ -38,6 +38,7 @@ export function drawFaultsOf(
     const identity = { id: `${label}-${kind}${index}`, at }
     const fault = drawFault[kind](draw, identity, room)
     if (!fault) continue
+    if (fault.kind === 'rollback' && draw.chance(0.7)) drawn.push(copyingStop(draw, fault, room))
     const ending = endingBefore(fault, room.until)
     drawn.push(
       ...(ending.kind === 'crash' && draw.chance(BLACKOUTS) ? forAll(ending, room) : [ending]),
