@@ -106,7 +106,7 @@ const cases: Record<Exclude<SettingId, 'config' | 'secret'>, Case> = {
     shown: '1KiB',
     of: ({ settings }) => settings.versionCacheBytes,
     value: 1_024,
-    standard: 67_108_864,
+    standard: 33_554_432,
   },
   log: { text: 'json', of: ({ log }) => log.format, value: 'json', standard: 'text' },
   logLevel: { text: 'warn', of: ({ log }) => log.level, value: 'warn', standard: 'info' },
