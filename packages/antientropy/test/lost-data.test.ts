@@ -1,4 +1,5 @@
 import { limits, millis, nodeId, type Partition } from '@shoal/kernel'
+import { makeRowKey, partitionOfRowKey } from '@shoal/ring'
 import fc from 'fast-check'
 import t from 'tap'
 import { LostData, neededFor } from '../src/core/lost-data.ts'
@@ -173,4 +174,39 @@ t.test('X24: a damaged record makes all partitions lost', async (t) => {
   await cluster.until(() => countsAll(n3))
   await cluster.until(() => durable() === undefined)
   t.pass('forgotten on disk too')
+})
+
+t.test('X25: a peer that cannot give a row has not been merged from', async (t) => {
+  const cluster = await TestCluster.start({ nodes: 3 })
+  const rowKey = makeRowKey('b', 'key 1')
+  const partition = partitionOfRowKey(rowKey, 8)
+  cluster.crash('n1')
+  cluster.crash('n3')
+  await cluster.put('n2', 'key 1', 'only here')
+  const { disk } = cluster.node('n2')
+  const row = Buffer.from(disk.current('rows', rowKey) as Buffer)
+  disk.corrupt('rows', rowKey, cluster.env.random('damage'))
+  await cluster.boot('n1')
+  const n3 = await cluster.boot('n3', undefined, { lost: true })
+  await cluster.until(() => n3.antiEntropy.lostPartitions().length <= 1)
+  await cluster.run(60_000)
+  t.same(n3.antiEntropy.lostPartitions(), [partition])
+  const { store } = cluster.node('n2')
+  const batch = store.batch()
+  batch.put('rows', rowKey, row)
+  store.write(batch)
+  await cluster.until(() => countsAll(n3), limits.exchangeInterval)
+  t.same(n3.disk.current('rows', rowKey), row)
+})
+
+t.test('X25: comparing one bucket is not comparing all', async (t) => {
+  const cluster = await TestCluster.start({ nodes: 3, idle: true })
+  await cluster.put('n1', 'key 1', 'value')
+  cluster.crash('n3')
+  const { antiEntropy } = await cluster.boot('n3', undefined, { lost: true })
+  await cluster.untilConnected()
+  t.match(await cluster.repair('n3', { bucket: 'other' }), { state: 'done' })
+  t.equal(antiEntropy.lostPartitions().length, 8)
+  t.match(await cluster.repair('n3'), { state: 'done' })
+  t.equal(antiEntropy.lostPartitions().length, 0)
 })

@@ -18,8 +18,8 @@ export interface ScrubberParts {
   readonly replica: LocalReplica
   readonly peers: Peers
   readonly placement: () => Placement
-  readonly checker: RowChecker
-  readonly healer: Healer
+  readonly checker: Pick<RowChecker, 'check'>
+  readonly healer: Pick<Healer, 'heal'>
   readonly exchange: (plan: ExchangePlan) => Promise<ExchangeEnding>
   readonly tell: (event: AntiEntropyEvent) => void
 }
