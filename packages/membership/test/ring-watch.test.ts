@@ -55,6 +55,15 @@ t.test('G11: epochs never go back, and have one content', async (t) => {
   t.throws(() => change(ring), InvariantViolation)
 })
 
+t.test('a fetch for a ring that has come hinders no fetch of the next', async (t) => {
+  const rig = new Rig({})
+  pinged(rig, 1, newer)
+  rig.step({ kind: 'ringChanged', ring: newer, members: members(10) })
+  rig.step({ kind: 'ringFetched', from: n1 })
+  const third = { epoch: 3, digest: 'cccccccccccccccc' }
+  t.match(only(pinged(rig, 2, third), 'fetchRing'), [{ from: 'n2', ring: third }])
+})
+
 t.test('another ring is told to others even where there is nothing else to tell', async (t) => {
   const rig = new Rig({})
   t.same(only(rig.advanceAnswered(5_000), 'gossip'), [], 'idle rounds are left out')

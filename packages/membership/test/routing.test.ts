@@ -78,6 +78,25 @@ t.test('who does not answer is asked again each second, not once in a round', as
   t.equal(rig.peer(1).shown, 'suspect', 'this node does not')
 })
 
+t.test('where many do not answer, all of them are asked again, in turn', async (t) => {
+  const rig = new Rig({ nodes: 200 })
+  rig.advanceAnswered(2_000)
+  const silent = Array.from({ length: 30 }, (_, index) => nodeId(`n${index + 1}`))
+  for (const peer of silent) rig.step({ kind: 'requestFailed', peer })
+  const asked: string[] = []
+  rig.advance(14_000, (effect) => {
+    const { sequence } = effect as { sequence: number }
+    if (effect.kind === 'ping') {
+      if (silent.includes(effect.to)) asked.push(effect.to)
+      else rig.pong(effect)
+    }
+    if (effect.kind === 'askRelay') {
+      rig.step({ kind: 'ponged', from: effect.to, sequence, reached: true })
+    }
+  })
+  for (const id of silent) t.ok(asked.filter((each) => each === id).length >= 2, id)
+})
+
 t.test('the time since when a member is what it is, is that of the last change', async (t) => {
   const rig = new Rig({})
   rig.advanceAnswered(1_000)

@@ -125,8 +125,8 @@ t.test('G9: a channel to one thought dead is reason to ask it at once', async (t
   rig.step({ kind: 'channelChanged', peer: n1, up: false })
   rig.say(1, 'dead', { from: 2 })
   rig.advance(2_000)
-  rig.state.due.compare = Number.POSITIVE_INFINITY
   const asked = only(rig.step({ kind: 'channelChanged', peer: n1, up: true }), 'ping')
+  rig.state.due.compare = Number.POSITIVE_INFINITY
   t.match(asked, [{ to: 'n1', updates: [{ node: 'n1', state: 'dead' }] }])
   if (asked[0]) {
     const header = rig.header(1, { incarnation: 4 })

@@ -55,6 +55,7 @@ export function changeRing(turn: Turn, ring: RingStamp, members: readonly SwimMe
     return
   }
   state.ring = ring
+  state.ringFetch = undefined
   const wanted = new Set(members.map(({ id }) => id))
   for (const peer of state.peers.values()) if (!wanted.has(peer.id)) forget(turn, peer.id)
   for (const member of members) {

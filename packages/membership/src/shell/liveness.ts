@@ -16,7 +16,7 @@ export interface Liveness {
   view(node: NodeId): NodeView | undefined
   /** All members but this node. */
   views(): readonly NodeView[]
-  /** Called on each change of `state`, of an older ring's members that are no more included. */
+  /** Called on each change of `state`. Who is no member any more just is not known any more. */
   onChange(listener: (node: NodeView, before: MemberState) => void): void
 }
 
