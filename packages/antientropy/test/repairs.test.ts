@@ -126,6 +126,11 @@ t.test('X27: scrubs go on where the last process was', async (t) => {
   const before = scrubbed()
   t.ok(before.length > 0)
   await cluster.put('n1', 'key 1', 'syncs what was noted')
+  const { disk } = cluster.node('n1')
+  for (const partition of before) {
+    const noted = disk.durable('meta', Buffer.from(`scrubbed \0${String.fromCharCode(partition)}`))
+    t.ok(noted, `partition ${partition}`)
+  }
   await cluster.boot('n1', cluster.crash('n1'))
   await cluster.run(28 * minute)
   const after = scrubbed()

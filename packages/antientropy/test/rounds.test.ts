@@ -92,6 +92,7 @@ t.test(
     const before = counts()
     await cluster.run(limits.exchangeInterval)
     t.same(counts(), before)
+    t.equal(cluster.node('n1').antiEntropy.figures().exchanging, 0, 'none begun and left waiting')
     t.equal(cluster.rowAt('n2', 'key 1'), undefined)
     for (const node of cluster.nodes.values()) node.budget.resume()
     await cluster.until(() => cluster.rowAt('n2', 'key 1') !== undefined, millis(5_000))
