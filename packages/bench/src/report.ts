@@ -38,7 +38,8 @@ threads; the load generator runs on the same cores and is not counted. Values of
 connections spread over three nodes, every write synced on its replicas.
 
 Throughput on a shared machine says little, and CPU time rises with whatever else runs on it: etcd
-costs 225 to 264 µs per PUT on this machine when it is quiet. Ratios within one run say most.
+cost 225 to 264 µs per PUT on the machine for which the limits were set, quiet. Compare that with
+what it cost here; ratios within one run say most.
 
 ${describeMachine()}. Each measure ${parts.seconds} s.
 
