@@ -1,5 +1,6 @@
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
+import { Handoff } from '@shoal/handoff'
 import { type Env, limits, type Millis, millis } from '@shoal/kernel'
 import { answerAsReplica, Replica } from '@shoal/replica'
 import { createRing, type Ring, type RingRecord } from '@shoal/ring'
@@ -13,6 +14,7 @@ import {
   type StatusMessage,
 } from '@shoal/wire'
 import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
+import type { EngineEvent } from './engine-events.ts'
 import { settleRing } from './ring-memory.ts'
 import type { NodeSettings } from './settings.ts'
 
@@ -26,6 +28,8 @@ export interface Engine<P extends Peers = Peers> {
   readonly ring: Ring
   readonly replica: Replica
   readonly peers: P
+  /** Undefined where it is switched off: then a missed write waits for repair (H3). */
+  readonly handoff: Handoff | undefined
   readonly buckets: BucketRegistry
   readonly coordinator: Coordinator
 }
@@ -38,6 +42,8 @@ export type EngineSettings = Pick<
   readonly requestMemoryEntries?: number
   /** Default `limits.cleanStopAgeMax`. */
   readonly cleanStopAgeMax?: Millis
+  /** Default true. */
+  readonly handoff?: boolean
 }
 
 export interface EngineParts<P extends Peers> {
@@ -52,6 +58,7 @@ export interface EngineParts<P extends Peers> {
   /** How this node is, for a peer that asks. */
   readonly status: (ring: Ring) => StatusMessage
   readonly settings: EngineSettings
+  readonly onEvent?: (event: EngineEvent) => void
 }
 
 /**
@@ -72,6 +79,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ...(cleanStopAgeMax === undefined ? {} : { cleanStopAgeMax }),
   })
   const peers = parts.connect(ring)
+  const handoff = await openHandoff(parts, { ring, replica, peers })
   const secrets = { key: tokenKey, clusterId: founded.clusterId }
   const contexts = createContextCodec(secrets)
   const defaults = bucketDefaults(settings, ring)
@@ -96,24 +104,47 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     contexts,
     sessions: createSessionCodec(secrets, contexts),
     settings: { durability: settings.durability },
+    ...(handoff ? { hints: handoff } : {}),
   })
   const status = (): StatusMessage => parts.status(ring)
   peers.onQuestion(answerer({ ring, replica, coordinator, status }))
-  return { env, store, ring, replica, peers, buckets, coordinator }
+  return { env, store, ring, replica, peers, handoff, buckets, coordinator }
 }
 
-/** Peers are told, and the buckets followed. Does not wait for any peer. */
-export async function startEngine({ peers, buckets, coordinator }: Engine): Promise<void> {
+/** Finds the hints of an earlier life again. */
+async function openHandoff(
+  { env, store, settings, onEvent }: EngineParts<Peers>,
+  { ring, replica, peers }: Pick<Engine, 'ring' | 'replica' | 'peers'>,
+): Promise<Handoff | undefined> {
+  if (settings.handoff === false) return undefined
+  return await Handoff.open({
+    env,
+    store,
+    self: settings.nodeId,
+    placement: () => ring,
+    rows: replica,
+    targets: peers,
+    liveness: peers,
+    onEvent: (event) => onEvent?.({ source: 'handoff', event }),
+  })
+}
+
+/** Peers are told, hints delivered, and the buckets followed. Does not wait for any peer. */
+export async function startEngine(engine: Engine): Promise<void> {
+  const { peers, handoff, buckets, coordinator } = engine
   await peers.start()
+  handoff?.start()
   buckets.follow(coordinator)
 }
 
 /** Leaves the disk as after a clean stop. Requests of clients must have ended. */
 export async function stopEngine(engine: Engine): Promise<void> {
-  const { env, store, replica, peers, buckets, coordinator } = engine
+  const { env, store, replica, peers, handoff, buckets, coordinator } = engine
   buckets.close()
   await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
   coordinator.close()
+  // Not before the peers: what they did not answer by now is owed.
+  handoff?.stop()
   await replica.close()
   await store.close()
 }

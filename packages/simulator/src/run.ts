@@ -2,7 +2,7 @@ import { errorCatalogue, InvariantViolation, isErrorCode } from '@shoal/kernel'
 import { Checks } from './check/checks.ts'
 import type { InvokedOperation, Observer } from './check/observer.ts'
 import { createSimCluster } from './cluster/create-sim-cluster.ts'
-import type { ClientEnd, SimCluster } from './cluster/sim-cluster.ts'
+import type { ClientEnd, SimCluster, SimNode } from './cluster/sim-cluster.ts'
 import type { Recorder } from './kernel/recorder.ts'
 import { LabelWatcher } from './labels/watcher.ts'
 import { isProbe } from './plan/generate.ts'
@@ -23,6 +23,8 @@ const SLICE = 500
 /** Without faults some operation ends in that time: the longest deadline, and retries. */
 const DRAIN_MAX = 120_000
 const QUIET = 10_000
+/** A target that refused is tried again after half a minute at the latest, and then again. */
+const DELIVERED_MAX = 120_000
 /** Repairs that follow a read are done by then. */
 const REPAIRED = 5_000
 
@@ -84,6 +86,7 @@ class Simulation {
     cluster.heal()
     await this.#runUntilIdle(workload)
     await this.#runFor(QUIET)
+    await this.#runUntilDelivered()
     for (const label of ['all-', 'again-']) {
       workload.schedule(readsOfAll(plan, label))
       await this.#runUntilIdle(workload)
@@ -136,6 +139,14 @@ class Simulation {
       }
       await this.#runFor(SLICE)
     }
+  }
+
+  /** Until no node owes another anything, or for as long as that may take. */
+  async #runUntilDelivered(): Promise<void> {
+    const cluster = this.#cluster as SimCluster
+    const until = cluster.now() + DELIVERED_MAX
+    const owes = ({ handoff }: SimNode): boolean => (handoff?.figures().total ?? 0) > 0
+    while (cluster.now() < until && cluster.nodes.some(owes)) await this.#runFor(SLICE)
   }
 
   #ended({ operation, outcome, retryable }: Ended): void {

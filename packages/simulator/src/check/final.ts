@@ -12,7 +12,7 @@ import { type Copy, heldAnywhere, type Key, keyText, type World } from './world.
 /**
  * What must hold after everything has healed and every key was read from all its replicas.
  *
- * There is no anti-entropy and there are no hints yet, so a replica catches up on a key only when
+ * There is no anti-entropy yet, and hints may be switched off, so a replica catches up on a key only when
  * someone reads it. After a read of all replicas, and the repairs behind it, they are equal; keys
  * of the system, which nobody reads so, need not be. Two things a read does not find: a damaged
  * version record beside a sound row, and a damaged row whose version is still in memory.
@@ -33,6 +33,7 @@ export class FinalChecks {
       if (key.bucket.startsWith('_')) continue
       this.#checkEqual(key)
       this.#checkHealed(key)
+      this.#checkDelivered(key)
     }
     for (const node of this.#world.nodes) this.checkDigests(node, 'whole')
   }
@@ -128,6 +129,21 @@ export class FinalChecks {
       const row = disk?.canRead('rows', key.rowKey) && disk.current('rows', key.rowKey)
       if (row && readRow(row, key.token)) continue
       findings.add('V11', `the row of ${keyText(key)} on node ${node} is damaged and stays so`)
+    }
+  }
+
+  /**
+   * H1: what a node missed it was told of. A hint that is refused, because a copy is damaged or a
+   * disk has lied, stays and is tried again.
+   */
+  #checkDelivered(key: Key): void {
+    if (key.damages > 0) return
+    this.#world.findings.checked('keys searched for hints')
+    for (const { index, handoff } of this.#world.nodes) {
+      const left = handoff?.owed(key.rowKey) ?? 0
+      if (left === 0) continue
+      const text = `node ${index} still owes ${keyText(key)} to ${left} others after healing`
+      this.#world.fail(key, 'I12', text)
     }
   }
 

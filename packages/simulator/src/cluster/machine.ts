@@ -1,4 +1,5 @@
 import type { BucketRegistry, Coordinator } from '@shoal/coordinator'
+import type { Handoff } from '@shoal/handoff'
 import { limits, millis, type NodeId, type Random, ShoalError, type Timer } from '@shoal/kernel'
 import { type Engine, openEngine, startEngine, stopEngine } from '@shoal/node/engine'
 import type { Replica } from '@shoal/replica'
@@ -84,6 +85,10 @@ export class Machine implements SimNode {
 
   get buckets(): BucketRegistry | undefined {
     return this.#engine?.buckets
+  }
+
+  get handoff(): Handoff | undefined {
+    return this.#engine?.handoff
   }
 
   get paused(): boolean {
@@ -198,7 +203,7 @@ export class Machine implements SimNode {
   }
 
   #open(process: SimProcess): void {
-    const { readLatency, syncLatency, versionCacheBytes } = this.#world.plan
+    const { readLatency, syncLatency, versionCacheBytes, handoff = true } = this.#world.plan
     const store = createMemoryStore(process, {
       disk: this.disk,
       readLatency: millis(readLatency),
@@ -216,6 +221,7 @@ export class Machine implements SimNode {
         requestMemoryEntries: REQUEST_MEMORY,
         cleanStopAgeMax: CLEAN_STOP_AGE_MAX,
         bucketDefaults: BUCKET_DEFAULTS,
+        handoff,
       },
       status: (ring) => this.#status(process, ring),
       connect: (ring) =>

@@ -8,6 +8,7 @@ import type {
   WriteAnswer,
   WriteRequest,
 } from '@shoal/coordinator'
+import type { Handoff } from '@shoal/handoff'
 import type { NodeId, ShoalError } from '@shoal/kernel'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
@@ -48,4 +49,6 @@ export interface SimNode {
   readonly replica: Replica | undefined
   readonly coordinator: Coordinator | undefined
   readonly buckets: BucketRegistry | undefined
+  /** Undefined also where the plan does without. */
+  readonly handoff: Handoff | undefined
 }

@@ -36,6 +36,8 @@ export interface ClusterPlan {
   /** One way, between two nodes that nothing ails. */
   readonly linkDelayMin: number
   readonly linkDelayMax: number
+  /** Whether missed writes are kept and delivered (H3). Default true. */
+  readonly handoff?: boolean
 }
 
 export interface BucketPlan {

@@ -104,8 +104,12 @@ function drawCluster(draw: Draw): ClusterPlan {
     syncLatency: draw.pick([0.5, 2, 8, 20]),
     linkDelayMin,
     linkDelayMax: linkDelayMin * draw.pick([2, 5, 20]),
+    ...(draw.chance(HANDOFF_SHARE) ? {} : { handoff: false }),
   }
 }
+
+/** Hints are an optimisation: all must hold without them (H3). */
+const HANDOFF_SHARE = 0.8
 
 function drawBucket(draw: Draw, index: number, replicas: number): BucketProfile {
   const properties: Mutable<BucketPlan['properties']> = {}
