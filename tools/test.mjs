@@ -13,6 +13,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { interrupted, ourNode, readJson, workspaces } from './lib/house.mjs'
+import { located } from './lib/outside.mjs'
 import { ensureBuilt, ensureInstalled, PrepareFailed, turbo } from './prepare.mjs'
 
 const parameters = process.argv.slice(2)
@@ -75,9 +76,13 @@ async function testGroup(group) {
   )
 }
 
-/** The tests' results are those of one node version; turbo keeps them apart by this variable. */
+/**
+ * The tests' results are those of one node version, and of the programs that were there; turbo
+ * keeps them apart by these variables.
+ */
 const testEnvironment = () => ({
   SHOAL_TEST_NODE: process.env.SHOAL_TEST_NODE ?? ourNode(),
+  SHOAL_TEST_TOOLS: located().join(' '),
 })
 
 const resultsOf = (path) => join(path, '.tests', 'results.json')
@@ -85,6 +90,7 @@ const resultsOf = (path) => join(path, '.tests', 'results.json')
 /** What each package has to say, a line for each; the sum. */
 function sumUp(packages, started) {
   const sum = { passed: 0, failed: 0, skipped: 0, assertions: 0, files: 0 }
+  const leftOut = new Map()
   for (const { folder, path } of packages) {
     const results = existsSync(resultsOf(path)) ? readJson(resultsOf(path)) : undefined
     if (!results || results.files.length === 0) {
@@ -95,10 +101,16 @@ function sumUp(packages, started) {
     for (const figure of ['passed', 'failed', 'skipped', 'assertions']) {
       sum[figure] += results[figure]
     }
+    for (const { name, reason } of results.leftOut ?? []) {
+      leftOut.set(reason, [...(leftOut.get(reason) ?? []), `${folder}: ${name}`])
+    }
     sum.files += results.files.length
     const cached = results.finished < started ? ', cached' : ''
     const verdict = results.failed > 0 ? 'FAIL' : 'ok  '
     console.log(`${verdict} ${folder}: ${results.passed} passed, ${results.failed} failed${cached}`)
+  }
+  for (const [reason, names] of leftOut) {
+    console.log(`left out, ${reason}:\n${names.map((name) => `  ${name}`).join('\n')}`)
   }
   console.log(`${sum.assertions} assertions in ${sum.files} files, ${sum.skipped} skipped`)
   return sum

@@ -13,11 +13,14 @@
  * @property {string} message
  * @property {Record<string, any> | undefined} details  tap's diagnostics
  *
+ * @typedef {{ name: string, reason: string }} LeftOut  a test that did not run and says why
+ *
  * @typedef {object} Block
  * @property {string} name
  * @property {Block[]} blocks
  * @property {number} assertions
  * @property {number} skipped
+ * @property {LeftOut[]} leftOut
  * @property {{ message: string, details?: Record<string, any> }[]} failures  of its own assertions
  * @property {boolean} ok        whether the block as a whole held
  * @property {string[]} output   what was printed between the TAP lines
@@ -28,6 +31,7 @@
  * @property {number} skipped
  * @property {number} assertions
  * @property {Failure[]} failures
+ * @property {LeftOut[]} leftOut
  */
 
 /**
@@ -37,7 +41,16 @@
  */
 export function follow(parser, name) {
   /** @type {Block} */
-  const block = { name, blocks: [], assertions: 0, skipped: 0, failures: [], ok: true, output: [] }
+  const block = {
+    name,
+    blocks: [],
+    assertions: 0,
+    skipped: 0,
+    leftOut: [],
+    failures: [],
+    ok: true,
+    output: [],
+  }
   parser.on('child', (child) => block.blocks.push(follow(child, child.name)))
   parser.on('assert', (point) => notePoint(block, point))
   parser.on('extra', (text) => block.output.push(text))
@@ -54,6 +67,8 @@ function notePoint(block, point) {
   if (point.closingTestPoint) return
   if (point.skip || point.todo) {
     block.skipped++
+    const reason = point.skip || point.todo
+    if (typeof reason === 'string') block.leftOut.push({ name: point.name, reason })
     return
   }
   block.assertions++
@@ -68,6 +83,7 @@ export function count(block, outer = []) {
   const within = block.blocks.map((each) => count(each, path))
   const counts = total(within)
   counts.skipped += block.skipped
+  counts.leftOut = [...block.leftOut, ...counts.leftOut]
   counts.assertions += block.assertions
 
   const own = block.failures.map(({ message, details }) => ({ path, message, details }))
@@ -83,13 +99,14 @@ export function count(block, outer = []) {
 /** @param {readonly Counts[]} all */
 export function total(all) {
   /** @type {Counts} */
-  const sum = { passed: 0, failed: 0, skipped: 0, assertions: 0, failures: [] }
+  const sum = { passed: 0, failed: 0, skipped: 0, assertions: 0, failures: [], leftOut: [] }
   for (const each of all) {
     sum.passed += each.passed
     sum.failed += each.failed
     sum.skipped += each.skipped
     sum.assertions += each.assertions
     sum.failures.push(...each.failures)
+    sum.leftOut.push(...each.leftOut)
   }
   return sum
 }

@@ -78,3 +78,16 @@ t.test('a block that ended badly though all held has failed', async (t) => {
   block.ok = false
   t.match(count(block), { passed: 0, failed: 1, failures: [{ message: /ended badly/ }] })
 })
+
+t.test('a test that is left out says why', async (t) => {
+  const counts = countOf(
+    '# Subtest: outer',
+    '    ok 1 - the chart # SKIP helm not found',
+    '    ok 2 - fine',
+    '    1..2',
+    'ok 1 - outer',
+    '1..1',
+  )
+  t.match(counts, { passed: 1, skipped: 1 })
+  t.same(counts.leftOut, [{ name: 'the chart', reason: 'helm not found' }])
+})
