@@ -2,9 +2,9 @@
  * Gets the programs that some tests need and npm does not carry (`lib/outside.mjs`). Go is needed
  * for some, Debian's packages for others. The first time takes minutes, later nothing.
  *
- *     node tools/outside.mjs                  all of them
- *     node tools/outside.mjs helm promtool    these
- *     node tools/outside.mjs --list           what there is and where; exit code 1 if any is missing
+ *     npm run get-tools                     all of them
+ *     node tools/outside.mjs helm promtool  these
+ *     node tools/outside.mjs --list         what there is; exit code 1 if any is missing
  */
 import { install, locate, tools } from './lib/outside.mjs'
 
@@ -25,7 +25,6 @@ for (const name of wanted) {
   get(name)
   const place = locate(name)
   if (place === undefined) process.exitCode = 1
-  console.log(
-    `${place === undefined ? 'missing' : 'ok     '} ${name} (${tools[name]?.what}) ${place ?? ''}`.trimEnd(),
-  )
+  const word = place === undefined ? 'missing' : 'ok     '
+  console.log(`${word} ${name} (${tools[name]?.what}) ${place ?? ''}`.trimEnd())
 }

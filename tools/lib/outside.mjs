@@ -123,7 +123,7 @@ export function environmentOf(name) {
 export function leftOutWithout(...names) {
   const missing = names.filter((name) => locate(name) === undefined)
   if (missing.length === 0 || process.env.CI) return false
-  return `${missing.join(' and ')} not found; node tools/outside.mjs installs it`
+  return `${missing.join(' and ')} not found; npm run get-tools gets it`
 }
 
 /** Puts a tool into the cache, unless it can be found. Throws what went wrong. */
