@@ -7,6 +7,7 @@ import { judgeClock, sampleOf } from '../src/cluster/figures.ts'
 import type { ClusterState, NodeState, RingState } from '../src/cluster/state.ts'
 import { reportStatus } from '../src/cluster/status-report.ts'
 import { explanationLines } from '../src/commands/explain.ts'
+import { hintLines } from '../src/commands/hints.ts'
 import { ringLines } from '../src/commands/ring.ts'
 import { statusLines } from '../src/commands/status.ts'
 
@@ -227,4 +228,19 @@ t.test('a sample of the metrics', async (t) => {
 t.test('a clock of whole seconds is known to half a second and half the way', async (t) => {
   t.same(judgeClock(10_000, 10_400, 10_600), { aheadMs: 0, errorMs: 600 })
   t.same(judgeClock(70_000, 10_400, 10_600), { aheadMs: 60_000, errorMs: 600 })
+})
+
+t.test('hints are shown by whom they are owed to', async (t) => {
+  const nothing = { total: 0, bytes: 0, oldestMs: 0, targets: [], silent: [] }
+  t.same(hintLines(nothing, plain), ['nothing is owed'])
+  const target = { node: 'n3', count: 1_200, bytes: 2_048, oldestMs: 65_000, dirtyPartitions: 2 }
+  const some = { ...nothing, total: 1_200, bytes: 2_048, oldestMs: 65_000, targets: [target] }
+  t.same(hintLines({ ...some, silent: ['n2'] }, plain), [
+    '1,200 hints, 2 KiB, the oldest 1 m 5 s old',
+    '',
+    'owed to  hints  bytes   oldest  partitions left to repair',
+    'n3       1,200  2 KiB  1 m 5 s                          2',
+    '',
+    'did not answer: n2',
+  ])
 })

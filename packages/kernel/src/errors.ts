@@ -61,6 +61,7 @@ export const errorCatalogue = {
   SHOAL_SIBLING_NOT_FOUND: entry(404, 'No sibling with this ETag', 'after-read', 'not-applied', 'Read the key again: its siblings have changed.'),
   SHOAL_ROUTE_NOT_FOUND: entry(404, 'No such route', 'never', 'not-applied', 'See /docs for the routes.'),
   SHOAL_TRACE_NOT_FOUND: entry(404, 'No such trace', 'never', 'not-applied', 'Traces are kept for 5 minutes, at most 1,000 of them on each node.'),
+  SHOAL_JOB_NOT_FOUND: entry(404, 'No such job', 'never', 'not-applied', 'Jobs are known to the node that began them, until it restarts.'),
   SHOAL_METHOD_NOT_ALLOWED: entry(405, 'The route does not have this method', 'never', 'not-applied', 'Use a method of the Allow header.'),
   SHOAL_HEADERS_TIMEOUT: entry(408, 'The request headers came too slowly', 'after', 'not-applied', 'Send the request line and all headers within 10 seconds of connecting.'),
   SHOAL_BODY_TIMEOUT: entry(408, 'The body came too slowly', 'after', 'not-applied', 'Send the body within 20 seconds.'),

@@ -274,6 +274,10 @@ export const limits = {
   /** Callers that wait for hints to be delivered. */
   hintSyncsMax: 64,
 
+  // Work that is asked for and then goes on.
+  /** Kept to be asked about, the newest. */
+  jobsMax: 256,
+
   // HTTP.
   /** Open at a time. */
   connectionsMax: 8_192,

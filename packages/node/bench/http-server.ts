@@ -9,7 +9,14 @@ import { createSystemEnv, millis, nodeId } from '@shoal/kernel'
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
 import { createHttpApp } from '../src/http/app.ts'
-import { FixedCluster, Lines, MemoryBuckets, MemoryKeyValue } from '../test/http/doubles.ts'
+import { Jobs } from '../src/jobs.ts'
+import {
+  FixedCluster,
+  fixedHints,
+  Lines,
+  MemoryBuckets,
+  MemoryKeyValue,
+} from '../test/http/doubles.ts'
 
 const value = Buffer.alloc(1_024, 'v')
 
@@ -61,10 +68,14 @@ class Immediate extends MemoryKeyValue implements KeyValue {
 }
 
 async function openOurs(): Promise<string> {
+  const env = createSystemEnv((reason) => {
+    throw reason
+  })
+  const jobs = new Jobs(env)
   const app = await createHttpApp({
-    env: createSystemEnv((reason) => {
-      throw reason
-    }),
+    env,
+    jobs,
+    hints: fixedHints(jobs),
     keyValue: new Immediate(),
     buckets: new MemoryBuckets(),
     cluster: new FixedCluster(),

@@ -9,8 +9,10 @@ import { LoadAdmission } from './admission.ts'
 import { createClusterView } from './cluster-view.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { EventLoopMeter } from './event-loop.ts'
+import { createHintsView } from './hints-view.ts'
 import { createHttpApp } from './http/app.ts'
 import type { HttpApp, Log } from './http/ports.ts'
+import { Jobs } from './jobs.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
 import { deriveSecrets } from './secrets.ts'
 import type { NodeSettings } from './settings.ts'
@@ -100,7 +102,8 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
         onEvent: (event) => logPeerEvent(log, env.clock.elapsed(), event),
       }),
   })
-  const { ring, replica, peers, buckets, coordinator } = engine
+  const { ring, replica, peers, handoff, buckets, coordinator } = engine
+  const jobs = new Jobs(env)
   const meter = new EventLoopMeter()
   const admission = new LoadAdmission(env, () => {
     const { stopped } = store.pressure()
@@ -124,6 +127,8 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
       status,
       isServing: () => state.serving,
     }),
+    hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
+    jobs,
     admission,
     metrics,
     log,

@@ -8,6 +8,7 @@ import type { Store } from '@shoal/storage'
 import type { IncomingQuestion, Peers } from '@shoal/transport'
 import {
   answerKinds,
+  encodeHints,
   encodeRefusal,
   encodeStatus,
   questionKinds,
@@ -15,6 +16,7 @@ import {
 } from '@shoal/wire'
 import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
 import type { EngineEvent } from './engine-events.ts'
+import { hintsOf } from './hints-view.ts'
 import { settleRing } from './ring-memory.ts'
 import type { NodeSettings } from './settings.ts'
 
@@ -107,7 +109,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ...(handoff ? { hints: handoff } : {}),
   })
   const status = (): StatusMessage => parts.status(ring)
-  peers.onQuestion(answerer({ ring, replica, coordinator, status }))
+  peers.onQuestion(answerer({ ring, replica, handoff, coordinator, status }))
   return { env, store, ring, replica, peers, handoff, buckets, coordinator }
 }
 
@@ -157,10 +159,11 @@ function bucketDefaults({ bucketDefaults: given }: EngineSettings, ring: Ring): 
 function answerer(parts: {
   readonly ring: Ring
   readonly replica: Replica
+  readonly handoff: Handoff | undefined
   readonly coordinator: Coordinator
   readonly status: () => StatusMessage
 }): (question: IncomingQuestion) => void {
-  const { ring, replica, coordinator, status } = parts
+  const { ring, replica, handoff, coordinator, status } = parts
   return (question) => {
     if (question.epoch !== ring.epoch) {
       return question.answer(answerKinds.refused, encodeRefusal('SHOAL_EPOCH_STALE'))
@@ -168,6 +171,9 @@ function answerer(parts: {
     if (answerAsReplica(replica, question) || coordinator.answer(question)) return
     if (question.kind === questionKinds.status) {
       return question.answer(answerKinds.status, encodeStatus(status()))
+    }
+    if (question.kind === questionKinds.hints) {
+      return question.answer(answerKinds.hints, encodeHints(hintsOf(handoff)))
     }
     question.answer(answerKinds.refused, encodeRefusal('SHOAL_FRAME_INVALID'))
   }

@@ -78,6 +78,7 @@ export {
   type GossipSyncMessage,
   type RingFetchMessage,
 } from './messages/gossip.ts'
+export { decodeHints, encodeHints, type HintsMessage } from './messages/hints.ts'
 export { answerKinds, questionKinds } from './messages/kinds.ts'
 export {
   decodePing,

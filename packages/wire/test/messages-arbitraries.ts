@@ -14,6 +14,7 @@ import {
   type ExchangeMessage,
   type ForwardedAnswer,
   type ForwardedWrite,
+  type HintsMessage,
   type ListedMessage,
   type ListMessage,
   type MergeMessage,
@@ -169,6 +170,22 @@ export const proofAnswers: fc.Arbitrary<ProofAnswer> = record({
   others: record({ rows: u32, digest: bytes(8, 8) }),
   path,
   root: bytes(0, 64),
+})
+
+export const hints: fc.Arbitrary<HintsMessage> = record({
+  total: number,
+  bytes: number,
+  oldestMs: number,
+  targets: fc.array(
+    record({
+      node: fc.stringMatching(/^[a-z0-9]{1,20}$/).map(nodeId),
+      count: number,
+      bytes: number,
+      oldestMs: number,
+      dirtyPartitions: number,
+    }),
+    { maxLength: 4 },
+  ),
 })
 
 const tags = fc.array(text, { maxLength: 3 })

@@ -7,6 +7,7 @@ import {
   encodeExchangeAnswer,
   encodeForwardedAnswer,
   encodeForwardedWrite,
+  encodeHints,
   encodeList,
   encodeListed,
   encodeProof,
@@ -244,6 +245,18 @@ const goldens: Readonly<Record<string, readonly [Buffer, string]>> = {
       00000002 01 00000001 'h' 00 00000002 'ij' 00000004 'root'
     `,
   ],
+  hints: [
+    encodeHints({
+      total: 2,
+      bytes: 1,
+      oldestMs: 0,
+      targets: [{ node: nodeId('n3'), count: 2, bytes: 1, oldestMs: 0, dirtyPartitions: 4 }],
+    }),
+    `
+      4000000000000000 3ff0000000000000 0000000000000000 00000001
+      00000002 'n3' 4000000000000000 3ff0000000000000 0000000000000000 4010000000000000
+    `,
+  ],
   refusal: [encodeRefusal('SHOAL_NOT_REPLICA'), `'SHOAL_NOT_REPLICA'`],
   ...membershipGoldens,
 }
@@ -262,8 +275,8 @@ for (const [name, [bytes, golden]] of Object.entries(goldens)) {
 t.test('WM5: numbers on the wire are for ever', async (t) => {
   t.match(questionKinds, { merge: 1, read: 2, write: 3, list: 4, status: 5, trace: 6 })
   t.match(questionKinds, { ping: 7, pingRequest: 8, gossipSync: 9, ringFetch: 10 })
-  t.match(questionKinds, { exchange: 11, segmentKeys: 12, proof: 13 })
-  t.match(answerKinds, { exchange: 16, segmentKeys: 17, proof: 18 })
+  t.match(questionKinds, { exchange: 11, segmentKeys: 12, proof: 13, hints: 14 })
+  t.match(answerKinds, { exchange: 16, segmentKeys: 17, proof: 18, hints: 19 })
   t.match(answerKinds, {
     mergedDurable: 1,
     mergedWritten: 2,

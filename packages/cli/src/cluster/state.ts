@@ -82,6 +82,43 @@ export interface Trace {
   }[]
 }
 
+export interface HintsState {
+  readonly total: number
+  readonly bytes: number
+  readonly oldestMs: number
+  readonly targets: readonly {
+    readonly node: string
+    readonly count: number
+    readonly bytes: number
+    readonly oldestMs: number
+    /** Left to anti-entropy. */
+    readonly dirtyPartitions: number
+  }[]
+  /** Nodes that did not answer. */
+  readonly silent: readonly string[]
+}
+
+export interface JobState {
+  readonly id: string
+  readonly kind: string
+  readonly state: 'running' | 'paused' | 'done' | 'failed'
+  /** 0 to 1. */
+  readonly progress: number
+  readonly etaMs?: number
+  readonly detail: string
+}
+
+export const readHints = (client: Client): Promise<HintsState> =>
+  read(client, '/v1/hints?scope=cluster', ['total', 'targets', 'silent'])
+
+export const readJob = (client: Client, id: string): Promise<JobState> =>
+  read(client, `/v1/jobs/${segment(id)}`, jobMembers)
+
+export const beginHintSync = (client: Client): Promise<JobState> =>
+  read(client, '/v1/hints/sync', jobMembers, 'POST')
+
+const jobMembers = ['id', 'state', 'detail'] as const
+
 export const readTrace = (client: Client, id: string): Promise<Trace> =>
   read(client, `/v1/traces/${segment(id)}`, ['id', 'node', 'events'])
 
@@ -107,8 +144,13 @@ export const readExplanation = (
 const segment = (part: string): string => encodeURIComponent(part).replaceAll('.', '%2E')
 
 /** @param members  without which the answer is not the one expected */
-async function read<T>(client: Client, path: string, members: readonly string[]): Promise<T> {
-  const { body } = await client.api('GET', path)
+async function read<T>(
+  client: Client,
+  path: string,
+  members: readonly string[],
+  method: 'GET' | 'POST' = 'GET',
+): Promise<T> {
+  const { body } = await client.api(method, path)
   if (typeof body === 'object' && body !== null && members.every((name) => name in body)) {
     return body as T
   }

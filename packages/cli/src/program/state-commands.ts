@@ -2,11 +2,12 @@ import { limits } from '@shoal/kernel'
 import type { Command } from 'commander'
 import { below, does, prose, type Shell, share, wholeNumber, withCluster } from './parts.ts'
 
-/** `status`, `explain`, `ring`, `bench`. */
+/** `status`, `explain`, `ring`, `hints`, `bench`. */
 export function declareStateCommands(program: Command, shell: Shell): void {
   declareStatus(program, shell)
   declareExplain(program, shell)
   declareRing(program, shell)
+  declareHints(program, shell)
   declareBench(program, shell)
 }
 
@@ -55,6 +56,25 @@ function declareRing(program: Command, shell: Shell): void {
     )
     .addHelpText('after', below('shoal ring', 'shoal ring --table'))
   does(command, shell, async () => (await import('../commands/ring.ts')).ring)
+}
+
+function declareHints(program: Command, shell: Shell): void {
+  const command = withCluster(
+    program.command('hints').summary('writes kept for nodes that missed them'),
+  )
+    .option('--wait', 'until every hint of this moment is delivered')
+    .description(
+      prose(`
+      Shows what the nodes owe each other: writes that one of them missed while it was down
+      or too slow. They are delivered when it is back. What has become too much or too old is
+      left to the comparison of copies, partition by partition.
+
+      With --wait it first waits for the hints of all nodes that are up. Exit code 5 if some
+      could not be delivered.
+      `),
+    )
+    .addHelpText('after', below('shoal hints', 'shoal hints --wait --json'))
+  does(command, shell, async () => (await import('../commands/hints.ts')).hints)
 }
 
 function declareBench(program: Command, shell: Shell): void {

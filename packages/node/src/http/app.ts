@@ -10,6 +10,8 @@ import { pathOf, readBucketAndKey } from './path.ts'
 import type { DrainStage, HttpApp, HttpAppOptions, Listening } from './ports.ts'
 import { addBatchRoute } from './routes/batch.ts'
 import { addBucketRoutes } from './routes/buckets.ts'
+import { addHintRoutes } from './routes/hints.ts'
+import { addJobRoute } from './routes/jobs.ts'
 import { addKeyValueRoutes } from './routes/kv.ts'
 import { addListRoute } from './routes/list.ts'
 import { addOperationsRoutes } from './routes/operations.ts'
@@ -83,6 +85,8 @@ async function addRoutes(
     addListRoute(typed)
     addBucketRoutes(typed, services)
     addStateRoutes(typed, services)
+    addHintRoutes(typed, services)
+    addJobRoute(typed, services)
     addOperationsRoutes(typed, options.metrics)
     ready()
   })

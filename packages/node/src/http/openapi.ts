@@ -24,6 +24,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
         { name: 'Values', description: 'Keys and their values.' },
         { name: 'Buckets', description: 'Properties that keys of one bucket share.' },
         { name: 'State', description: 'Where things are, and why.' },
+        { name: 'Hints', description: 'Writes kept for nodes that missed them.' },
         { name: 'Operations', description: 'For probes, dashboards and tools.' },
       ],
     },

@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { Buckets, KeyValue } from '@shoal/coordinator'
 import type { Env, ShoalError } from '@shoal/kernel'
 import type { Registry } from 'prom-client'
+import type { HintsView } from '../hints-view.ts'
+import type { Jobs } from '../jobs.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
 
 /** What a node knows of its cluster, for the routes that show state. */
@@ -59,6 +61,8 @@ export interface HttpAppOptions {
   readonly keyValue: KeyValue
   readonly buckets: Buckets
   readonly cluster: ClusterView
+  readonly hints: HintsView
+  readonly jobs: Jobs
   readonly admission: Admission
   /** The face adds its own metrics and those of the process. */
   readonly metrics: Registry

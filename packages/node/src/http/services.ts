@@ -1,5 +1,7 @@
 import type { Buckets, KeyValue } from '@shoal/coordinator'
 import { type Env, limits, ShoalError } from '@shoal/kernel'
+import type { HintsView } from '../hints-view.ts'
+import type { Jobs } from '../jobs.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
 import { HttpMetrics } from './metrics.ts'
 import type {
@@ -17,6 +19,8 @@ export class Services {
   readonly keyValue: KeyValue
   readonly buckets: Buckets
   readonly cluster: ClusterView
+  readonly hints: HintsView
+  readonly jobs: Jobs
   readonly admission: Admission
   readonly log: Log
   readonly version: string
@@ -34,6 +38,8 @@ export class Services {
     this.keyValue = options.keyValue
     this.buckets = options.buckets
     this.cluster = options.cluster
+    this.hints = options.hints
+    this.jobs = options.jobs
     this.admission = options.admission
     this.log = options.log
     this.version = options.version

@@ -25,6 +25,7 @@ import {
   type ShoalError,
 } from '@shoal/kernel'
 import { Registry } from 'prom-client'
+import type { HintsView } from '../../src/hints-view.ts'
 import { createHttpApp } from '../../src/http/app.ts'
 import type {
   Admission,
@@ -35,6 +36,7 @@ import type {
   Log,
 } from '../../src/http/ports.ts'
 import type { HealthState } from '../../src/http/schemas/state.ts'
+import { Jobs } from '../../src/jobs.ts'
 
 interface Stored {
   readonly values: LiveValue[]
@@ -347,6 +349,18 @@ export class Lines implements Log {
     void this.lines.push({ level: 'error', details, message })
 }
 
+/** One hint, and a wait for it that is half over. */
+export function fixedHints(jobs: Jobs): HintsView {
+  const target = { node: 'n2', count: 1, bytes: 100, oldestMs: 5, dirtyPartitions: 0 }
+  const state = { total: 1, bytes: 100, oldestMs: 5, targets: [target] }
+  const status = { state: 'running', progress: 0.5, etaMs: 10, detail: 'half' } as const
+  return {
+    own: () => state,
+    cluster: async () => ({ ...state, silent: ['n3'] }),
+    sync: () => jobs.add('hint-sync', () => status),
+  }
+}
+
 export interface Face extends Listening {
   readonly app: HttpApp
   readonly keyValue: MemoryKeyValue
@@ -377,9 +391,13 @@ export async function openFace(
     log: new Lines(),
   }
   const env = options.env ?? createSystemEnv((reason) => void halts.push(reason))
+  const jobs = new Jobs(env)
+  const hints = fixedHints(jobs)
   const app = await createHttpApp({
     ...parts,
     env,
+    jobs,
+    hints,
     version: '0.1.0',
     ...(options.limits && { limits: options.limits }),
   })

@@ -107,3 +107,22 @@ t.test('metrics: what was done, how long it took, what is open', async (t) => {
     t.match(line, /^[a-z_:][a-z0-9_:]*(\{([a-z_]+="[^"\n]*",?)+\})? \S+$/i)
   }
 })
+
+t.test('hints, and a job that waits for them', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const own = jsonOf(await call(face, 'GET', '/v1/hints'))
+  t.match(own, { total: 1, targets: [{ node: 'n2', count: 1 }] })
+  t.notMatch(own, { silent: [] })
+  t.same(jsonOf(await call(face, 'GET', '/v1/hints?scope=node')), own)
+  t.match(jsonOf(await call(face, 'GET', '/v1/hints?scope=cluster')), { silent: ['n3'] })
+  const wrong = await call(face, 'GET', '/v1/hints?scope=moon')
+  t.equal(problemOf(wrong).code, 'SHOAL_QUERY_INVALID')
+
+  const begun = await call(face, 'POST', '/v1/hints/sync')
+  t.equal(begun.status, 202)
+  t.match(jsonOf(begun), { kind: 'hint-sync', state: 'running', progress: 0.5 })
+  const job = await call(face, 'GET', String(begun.headers.location))
+  t.same(jsonOf(job), jsonOf(begun))
+  t.equal(problemOf(await call(face, 'GET', '/v1/jobs/none')).code, 'SHOAL_JOB_NOT_FOUND')
+})

@@ -12,10 +12,10 @@ import { type Copy, heldAnywhere, type Key, keyText, type World } from './world.
 /**
  * What must hold after everything has healed and every key was read from all its replicas.
  *
- * There is no anti-entropy yet, and hints may be switched off, so a replica catches up on a key only when
- * someone reads it. After a read of all replicas, and the repairs behind it, they are equal; keys
- * of the system, which nobody reads so, need not be. Two things a read does not find: a damaged
- * version record beside a sound row, and a damaged row whose version is still in memory.
+ * There is no anti-entropy yet, and hints may be switched off, so a replica catches up on a key
+ * only when someone reads it. After a read of all replicas, and the repairs behind it, they are
+ * equal; keys of the system, which nobody reads so, need not be. Two things a read does not find: a
+ * damaged version record beside a sound row, and a damaged row whose version is still in memory.
  */
 export class FinalChecks {
   readonly #world: World

@@ -29,6 +29,8 @@ export const questionKinds = {
   segmentKeys: 12,
   /** Is this key in your tree? */
   proof: 13,
+  /** What do you owe others? */
+  hints: 14,
 } as const
 
 export const answerKinds = {
@@ -57,4 +59,5 @@ export const answerKinds = {
   exchange: 16,
   segmentKeys: 17,
   proof: 18,
+  hints: 19,
 } as const

@@ -1,0 +1,71 @@
+/** Writes that nodes owe each other. */
+import { mediaTypes } from '@shoal/wire'
+import Type from 'typebox'
+import { fieldError } from '../headers/fault.ts'
+import { commonHeaders, json, problems } from '../schemas/common.ts'
+import { HintsState, JobState } from '../schemas/jobs.ts'
+import type { Services } from '../services.ts'
+import { answerAccepted } from './jobs.ts'
+import { type App, respond } from './scope.ts'
+
+const tags = ['Hints']
+const config = { operation: 'state' } as const
+const scopes = ['node', 'cluster'] as const
+
+export function addHintRoutes(app: App, { hints }: Services): void {
+  app.get(
+    '/v1/hints',
+    {
+      config,
+      schema: {
+        operationId: 'getHints',
+        summary: 'Writes kept for nodes that missed them',
+        tags,
+        querystring: Type.Object({
+          scope: Type.Optional(
+            Type.String({ enum: [...scopes], description: 'This node, or all that answer.' }),
+          ),
+        }),
+        response: {
+          200: json('What is owed, by whom it is owed to.', HintsState),
+          ...problems('SHOAL_QUERY_INVALID', 'SHOAL_INTERNAL'),
+        },
+      },
+    },
+    (request, reply) =>
+      respond(request, reply, async (exchange) => {
+        const scope = checkScope(request.query.scope)
+        const state = scope === 'cluster' ? await hints.cluster() : hints.own()
+        exchange.answerJson(200, mediaTypes.json, state)
+      }),
+  )
+  app.post(
+    '/v1/hints/sync',
+    {
+      config,
+      schema: {
+        operationId: 'syncHints',
+        summary: 'Wait until every hint of this moment is delivered',
+        description: 'The hints of this node. The job ends when the last of them is delivered.',
+        tags,
+        response: {
+          202: {
+            ...json('A job that says how far it is.', JobState),
+            headers: { ...commonHeaders, Location: Type.String() },
+          },
+          ...problems('SHOAL_OVERLOADED', 'SHOAL_INTERNAL'),
+        },
+      },
+    },
+    (request, reply) =>
+      respond(request, reply, (exchange) => answerAccepted(exchange, hints.sync())),
+  )
+}
+
+function checkScope(scope: string | undefined): (typeof scopes)[number] {
+  const known = scopes.find((each) => each === (scope ?? 'node'))
+  if (known) return known
+  const message = `one of ${scopes.join(', ')}`
+  const place = { field: 'scope', offset: 0, message }
+  throw fieldError('SHOAL_QUERY_INVALID', place, { wanted: scopes.join(', '), got: scope ?? '' })
+}
