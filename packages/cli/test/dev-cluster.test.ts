@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { startChaos } from '../src/dev/chaos.ts'
+import { Links } from '../src/dev/links.ts'
 import { LocalCluster } from '../src/dev/local-cluster.ts'
 import type { Ending } from '../src/dev/node-process.ts'
-import { planCluster } from '../src/dev/plan.ts'
+import { planCluster, planMembers } from '../src/dev/plan.ts'
 import { freePorts } from './support/shoal.ts'
 
 const fakeNode = fileURLToPath(new URL('./support/fake-node.js', import.meta.url))
@@ -113,16 +114,20 @@ t.test('a node that dies while it serves is told of once', async (t) => {
 t.test('chaos on request', async (t) => {
   const { cluster, port, deaths, lines } = await keep(t)
   await cluster.start()
-  const server = await startChaos(cluster, port + 100)
+  const links = await Links.lay(planMembers(2, port))
+  const server = await startChaos({ cluster, links }, port + 100)
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
+    links.close()
   })
   const base = `http://127.0.0.1:${port + 100}`
   const ask = async (method: string, path: string, headers: Record<string, string> = {}) => {
     const response = await fetch(base + path, { method, headers })
     const body = (await response.json()) as { condition?: string; error?: string; pid?: number }
-    return { status: response.status, body, allow: response.headers.get('allow') }
+    const { status, headers: told } = response
+    const readableBy = told.get('access-control-allow-origin')
+    return { status, body, allow: told.get('allow'), readableBy }
   }
   const answersNow = async (): Promise<boolean> => {
     try {
@@ -169,13 +174,51 @@ t.test('chaos on request', async (t) => {
     await ask('POST', '/nodes/n2/start')
   })
 
+  await t.test('a cut link carries nothing, tells nobody, and delivers late', async (t) => {
+    const between = links.urlBetween('n1', 'n2') ?? ''
+    const throughLink = async (): Promise<string> => (await fetch(between)).text()
+    t.equal(await throughLink(), 'n2\n')
+    t.match(await ask('POST', '/links/n2/n1/cut'), { status: 200, body: { condition: 'cut' } })
+    t.match((await ask('GET', '/links')).body, [{ nodes: ['n1', 'n2'], condition: 'cut' }])
+    const late = throughLink()
+    const first = await Promise.race([late, ask('GET', '/links/n1/n2').then(() => 'nothing')])
+    t.equal(first, 'nothing')
+    t.equal(await answersNow(), true, 'clients go straight to the node')
+    t.match(await ask('POST', '/links/n1/n2/heal'), { status: 200, body: { condition: 'whole' } })
+    t.equal(await late, 'n2\n')
+  })
+
+  await t.test('one request makes all whole', async (t) => {
+    await ask('POST', '/links/n1/n2/cut')
+    await ask('POST', '/nodes/n1/pause')
+    await ask('POST', '/nodes/n2/kill')
+    t.match(await ask('POST', '/heal'), {
+      status: 200,
+      body: { links: [{ condition: 'whole' }], nodes: [{ condition: 'running' }] },
+    })
+    t.same(conditions(cluster), ['running', 'running'])
+  })
+
+  await t.test('the console of this cluster may ask, other pages may not', async (t) => {
+    for (const origin of [`http://127.0.0.1:${port + 1}`, `http://localhost:${port}`]) {
+      t.match(await ask('GET', '/nodes', { origin }), { status: 200, readableBy: origin })
+    }
+    for (const origin of ['http://evil.example', 'null', `http://127.0.0.1:${port + 9}`]) {
+      t.match(await ask('POST', '/links/n1/n2/cut', { origin }), { status: 403, readableBy: null })
+    }
+  })
+
   await t.test('what is not there, and what is not allowed', async (t) => {
+    t.match(await ask('POST', '/links/n1/n1/cut'), { status: 404 })
+    t.match(await ask('POST', '/links/n1/n9/cut'), { status: 404 })
+    t.match(await ask('POST', '/links/n1/n2/tie'), { status: 404, body: { error: /cut or heal/ } })
+    t.match(await ask('GET', '/links/n1/n2/cut'), { status: 405, allow: 'POST' })
+    t.match(await ask('GET', '/heal'), { status: 405, allow: 'POST' })
     t.match(await ask('POST', '/nodes/n9/kill'), { status: 404 })
     t.match(await ask('POST', '/nodes/n1/explode'), { status: 404, body: { error: /kill/ } })
     t.match(await ask('GET', '/nodes/n1/kill'), { status: 405, allow: 'POST' })
     t.match(await ask('POST', '/nodes'), { status: 405, allow: 'GET' })
     t.match(await ask('GET', '/'), { status: 404 })
-    t.match(await ask('POST', '/nodes/n1/kill', { origin: 'http://evil.example' }), { status: 403 })
     t.same(conditions(cluster), ['running', 'running'])
   })
 

@@ -46,10 +46,11 @@ t.test('a cluster of three, through its life', async (t) => {
   const { nodes, data, chaos = '', running } = await dev(t, 3, '--chaos')
   const [n1 = '', n2 = '', n3 = ''] = nodes.map(({ url }) => url)
   const at = (url: string, ...parameters: string[]) => shoal([...parameters, '--url', url])
-  const cause = async (action: string) => {
-    const answer = await fetch(`${chaos}/nodes/${action}`, { method: 'POST' })
-    t.equal(answer.status, 200, action)
+  const tell = async (path: string) => {
+    const answer = await fetch(`${chaos}/${path}`, { method: 'POST' })
+    t.equal(answer.status, 200, path)
   }
+  const cause = (action: string) => tell(`nodes/${action}`)
   /** Nodes notice each other's coming and going within moments, not at once. */
   const until = async (url: string, verdict: RegExp) => {
     for (;;) {
@@ -177,6 +178,17 @@ t.test('a cluster of three, through its life', async (t) => {
     await until(n1, /^healthy: /)
     await until(n3, /^healthy: /)
     t.match(await at(n3, 'get', 'carts', '42', '-q'), { code: 0, stdout: 'sandwich' })
+  })
+
+  await t.test('with its links cut a node is alone, healed it is not', async (t) => {
+    await tell('links/n1/n3/cut')
+    await tell('links/n2/n3/cut')
+    await until(n1, /^degraded: n3 cannot be reached/)
+    await until(n3, /^unavailable: /)
+    t.match(await at(n2, 'put', 'carts', '45', 'salt'), { code: 0 })
+    await tell('heal')
+    await until(n3, /^healthy: /)
+    t.match(await at(n3, 'get', 'carts', '45', '-q'), { code: 0, stdout: 'salt' })
   })
 
   await t.test('a node that somebody else kills is reported', async () => {

@@ -359,6 +359,8 @@ export const limits = {
   devLineCharsMax: 16_384,
   /** The last of each node, shown when it ends by itself. */
   devLinesKept: 20,
+  /** Connections that a cut link of a local cluster holds; the oldest is closed for one more. */
+  devCableWaitingMax: 16,
   /** How long a load may last. */
   benchSecondsMax: 3_600,
   /** That a load reads and writes at random. */

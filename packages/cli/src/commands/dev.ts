@@ -3,9 +3,16 @@ import type { Server } from 'node:http'
 import { bannerLines, pagesOf } from '../dev/banner.ts'
 import { startChaos } from '../dev/chaos.ts'
 import { type DevFolder, discard, openFolder, settleNodes } from '../dev/folder.ts'
+import { Links } from '../dev/links.ts'
 import { LocalCluster } from '../dev/local-cluster.ts'
 import type { Ending, NodeProcess } from '../dev/node-process.ts'
-import { CHAOS_PORT_OFFSET, DEV_HOST, type PlannedNode, planCluster } from '../dev/plan.ts'
+import {
+  CHAOS_PORT_OFFSET,
+  DEV_HOST,
+  type PlannedNode,
+  planCluster,
+  planMembers,
+} from '../dev/plan.ts'
 import { requireFree } from '../dev/ports.ts'
 import { isWhole } from '../dev/whole.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
@@ -29,22 +36,33 @@ const MEET_TIMEOUT_MS = 5_000
 const STOP_TIMEOUT_MS = 15_000
 
 export async function dev(io: Io, more: readonly string[], options: Options): Promise<ExitCode> {
+  const { port, json = false } = options
   const folder = await openFolder(options.data)
+  let chaos: Chaos | undefined
   try {
     const nodes = await settleNodes(folder, options.nodes, NODES_DEFAULT)
-    const plans = planCluster({ ...folder, folder: folder.path, nodes, port: options.port, more })
-    const chaosPort = options.chaos ? options.port + CHAOS_PORT_OFFSET : undefined
-    await requireFree([...plans.map(({ port }) => port), ...(chaosPort ? [chaosPort] : [])])
-    return await new Dev(io, { plans, folder, chaosPort, json: options.json === true }).run()
+    const members = planMembers(nodes, port)
+    const chaosPort = port + CHAOS_PORT_OFFSET
+    await requireFree([...members.map((each) => each.port), ...(options.chaos ? [chaosPort] : [])])
+    if (options.chaos) chaos = { port: chaosPort, links: await Links.lay(members) }
+    const urlBetween = (from: string, to: string) => chaos?.links.urlBetween(from, to)
+    const plans = planCluster({ ...folder, folder: folder.path, nodes, port, more, urlBetween })
+    return await new Dev(io, { plans, folder, chaos, json }).run()
   } finally {
+    chaos?.links.close()
     discard(folder)
   }
+}
+
+interface Chaos {
+  readonly port: number
+  readonly links: Links
 }
 
 interface Parts {
   readonly plans: readonly PlannedNode[]
   readonly folder: DevFolder
-  readonly chaosPort: number | undefined
+  readonly chaos: Chaos | undefined
   readonly json: boolean
 }
 
@@ -84,7 +102,8 @@ class Dev {
     const allDied = new Promise<void>((resolve) => {
       this.#allDied = resolve
     })
-    let chaos: Server | undefined
+    const { chaos } = this.#parts
+    let control: Server | undefined
     try {
       const stopped = signals.asked.then(() => 'stopped' as const)
       const started = await Promise.race([this.#cluster.start(), stopped])
@@ -95,21 +114,23 @@ class Dev {
         this.#parts.plans.map(({ url }) => url),
         MEET_TIMEOUT_MS,
       )
-      if (this.#parts.chaosPort) chaos = await startChaos(this.#cluster, this.#parts.chaosPort)
+      if (chaos) {
+        control = await startChaos({ cluster: this.#cluster, links: chaos.links }, chaos.port)
+      }
       await this.#announce()
       const end = await Promise.race([stopped, allDied.then(() => 'died' as const)])
       return end === 'stopped' ? await this.#stop() : exitCodes.failed
     } finally {
-      chaos?.closeAllConnections()
-      chaos?.close()
+      control?.closeAllConnections()
+      control?.close()
       signals.release()
     }
   }
 
   async #announce(): Promise<void> {
-    const { plans, folder, chaosPort, json } = this.#parts
+    const { plans, folder, chaos, json } = this.#parts
     const tookMs = performance.now()
-    const chaosUrl = chaosPort === undefined ? undefined : `http://${DEV_HOST}:${chaosPort}`
+    const chaosUrl = chaos && `http://${DEV_HOST}:${chaos.port}`
     const nodes = plans.map(({ id, url }) => ({ id, url }))
     if (json) {
       this.#io.out.line(JSON.stringify({ ready: true, nodes, data: folder.path, chaos: chaosUrl }))
@@ -146,7 +167,7 @@ class Dev {
     ])
     if (this.#starting) return
     err.lines(['', `start it again: ${shellLine(['shoal', ...parameters])}`, ''])
-    if (this.#parts.chaosPort !== undefined) return
+    if (this.#parts.chaos !== undefined) return
     if (this.#cluster.nodes.every(({ condition }) => condition === 'failed')) {
       err.line(err.paint.red('no node is left'))
       this.#allDied()

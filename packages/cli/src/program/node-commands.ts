@@ -31,7 +31,7 @@ function declareDev(program: Command, shell: Shell): void {
       4100,
     )
     .option('--data <dir>', 'keep the data here; without it all is gone at the end')
-    .option('--chaos', 'kill, pause and start nodes by HTTP, on port + 100')
+    .option('--chaos', 'stop nodes and cut links by HTTP, on port + 100')
     .option('--json', 'print one JSON line when the cluster is ready; lines of nodes go to stderr')
     .description(
       prose(`
@@ -40,7 +40,9 @@ function declareDev(program: Command, shell: Shell): void {
       that ends by itself is reported and not started again.
 
       With --chaos: GET /nodes; POST /nodes/n2/kill, stop, start, pause or resume. Each
-      answers when it has happened.
+      answers when it has happened. GET /links; POST /links/n1/n3/cut or heal: nodes talk
+      through this process then, and neither end of a cut link is told. POST /heal makes
+      all whole again.
       `),
     )
     .addHelpText(
