@@ -163,6 +163,14 @@ export class AntiEntropy {
     this.#exchanger.stop('SHOAL_DRAINING')
   }
 
+  /** After `stop`, when nothing of this works on the store or the replica any more. */
+  async idle(): Promise<void> {
+    await this.#exchanger.idle()
+    await this.#healer.idle()
+    await this.#scrubber.idle()
+    await this.#answers.idle()
+  }
+
   /** @returns false when the question is not one for anti-entropy */
   answer(question: ExchangeQuestion): boolean {
     return this.#answers.answer(question)
@@ -187,8 +195,8 @@ export class AntiEntropy {
 
   /** A read or a merge found this key's copy here damaged (V11). */
   reportDamage(rowKey: Buffer): void {
-    this.#parts.tell({ kind: 'rowDamaged', rowKey, what: 'row' })
-    this.#healer.report(Buffer.from(rowKey))
+    const own = Buffer.from(rowKey)
+    if (this.#healer.report(own)) this.#parts.tell({ kind: 'rowDamaged', rowKey: own, what: 'row' })
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   questionKinds,
 } from '@shoal/wire'
 import { type KnownBuckets, SYSTEM_BUCKET, waitForBuckets } from './bucket-wait.ts'
+import { Latencies } from './core/latencies.ts'
 import { Traces } from './core/traces.ts'
 import { Deadlines } from './deadlines.ts'
 import { createFigures, type Desk, type Figures } from './desk.ts'
@@ -62,6 +63,7 @@ export class Coordinator implements KeyValue {
   readonly #buckets: KnownBuckets
   readonly #settings: Settings
   readonly #traces = new Traces()
+  readonly #latencies = new Latencies()
 
   constructor(parts: CoordinatorParts) {
     const { env, self, ring, replica, peers, contexts, sessions, hints } = parts
@@ -85,6 +87,11 @@ export class Coordinator implements KeyValue {
 
   get figures(): Readonly<Figures> {
     return this.#desk.figures
+  }
+
+  /** Of the requests met since the last call; undefined when there were none. */
+  takeP99(): Millis | undefined {
+    return this.#latencies.takeP99()
   }
 
   get desk(): Desk {
@@ -174,8 +181,10 @@ export class Coordinator implements KeyValue {
       return
     }
     figures.operationsInFlight++
+    const began = env.clock.elapsed()
     const end = (result: T | ShoalError, progress?: Progress): void => {
       figures.operationsInFlight--
+      if (!(result instanceof ShoalError)) this.#latencies.add(env.clock.elapsed() - began)
       if (!request.explain || !progress) return done(result)
       const traceId = this.#keepTrace(request, operation, progress)
       done(result instanceof ShoalError ? result : { ...result, traceId })

@@ -1,3 +1,9 @@
+import {
+  AntiEntropy,
+  type AntiEntropySettings,
+  BackgroundBudget,
+  type BudgetSettings,
+} from '@shoal/antientropy'
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
 import { Handoff } from '@shoal/handoff'
@@ -30,8 +36,12 @@ export interface Engine<P extends Peers = Peers> {
   readonly ring: Ring
   readonly replica: Replica
   readonly peers: P
+  readonly budget: BackgroundBudget
   /** Undefined where it is switched off: then a missed write waits for repair (H3). */
   readonly handoff: Handoff | undefined
+  readonly antiEntropy: AntiEntropy
+  /** Whether this node begins comparisons and scrubs; it answers those of others anyway. */
+  readonly isComparing: boolean
   readonly buckets: BucketRegistry
   readonly coordinator: Coordinator
 }
@@ -46,6 +56,10 @@ export type EngineSettings = Pick<
   readonly cleanStopAgeMax?: Millis
   /** Default true. */
   readonly handoff?: boolean
+  /** Off: answers its peers, and begins nothing. Default true. */
+  readonly antiEntropy?: boolean
+  readonly exchange?: AntiEntropySettings
+  readonly budget?: Partial<BudgetSettings>
 }
 
 export interface EngineParts<P extends Peers> {
@@ -71,6 +85,9 @@ export interface EngineParts<P extends Peers> {
 export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promise<Engine<P>> {
   const { env, store, founded, tokenKey, settings } = parts
   const ring = createRing(await settleRing(store, founded), settings.nodeId)
+  // Parts that those opened before them tell of what they see.
+  let healing: AntiEntropy | undefined
+  let foreground: Coordinator | undefined
   const { requestMemoryEntries, cleanStopAgeMax } = settings
   const replica = await Replica.open({
     env,
@@ -79,9 +96,17 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     versionCacheBytes: settings.versionCacheBytes,
     ...(requestMemoryEntries === undefined ? {} : { requestMemoryEntries }),
     ...(cleanStopAgeMax === undefined ? {} : { cleanStopAgeMax }),
+    onDamage: (rowKey) => healing?.reportDamage(rowKey),
   })
   const peers = parts.connect(ring)
-  const handoff = await openHandoff(parts, { ring, replica, peers })
+  const budget = new BackgroundBudget({
+    env,
+    p99: () => foreground?.takeP99(),
+    ...(settings.budget ? { settings: settings.budget } : {}),
+  })
+  const handoff = await openHandoff(parts, { ring, replica, peers, budget })
+  const antiEntropy = await openAntiEntropy(parts, { ring, replica, peers, budget })
+  healing = antiEntropy
   const secrets = { key: tokenKey, clusterId: founded.clusterId }
   const contexts = createContextCodec(secrets)
   const defaults = bucketDefaults(settings, ring)
@@ -108,15 +133,22 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     settings: { durability: settings.durability },
     ...(handoff ? { hints: handoff } : {}),
   })
+  foreground = coordinator
   const status = (): StatusMessage => parts.status(ring)
-  peers.onQuestion(answerer({ ring, replica, handoff, coordinator, status }))
-  return { env, store, ring, replica, peers, handoff, buckets, coordinator }
+  peers.onQuestion(answerer({ ring, replica, handoff, coordinator, antiEntropy, status }))
+  return {
+    ...{ env, store, ring, replica, peers, budget, handoff, antiEntropy, buckets, coordinator },
+    isComparing: settings.antiEntropy !== false,
+  }
 }
+
+/** What works in the background works on these. */
+type Background = Pick<Engine, 'ring' | 'replica' | 'peers' | 'budget'>
 
 /** Finds the hints of an earlier life again. */
 async function openHandoff(
   { env, store, settings, onEvent }: EngineParts<Peers>,
-  { ring, replica, peers }: Pick<Engine, 'ring' | 'replica' | 'peers'>,
+  { ring, replica, peers, budget }: Background,
 ): Promise<Handoff | undefined> {
   if (settings.handoff === false) return undefined
   return await Handoff.open({
@@ -127,23 +159,45 @@ async function openHandoff(
     rows: replica,
     targets: peers,
     liveness: peers,
+    budget,
     onEvent: (event) => onEvent?.({ source: 'handoff', event }),
   })
 }
 
+/** Knows again what was lost, and what was scrubbed when. */
+async function openAntiEntropy(
+  { env, store, settings, onEvent }: EngineParts<Peers>,
+  { ring, replica, peers, budget }: Background,
+): Promise<AntiEntropy> {
+  const antiEntropy = await AntiEntropy.open({
+    ...{ env, store, replica, peers, budget },
+    placement: () => ring,
+    tell: (event) => onEvent?.({ source: 'antientropy', event }),
+    ...(settings.exchange ? { settings: settings.exchange } : {}),
+  })
+  peers.onChange((peer, up) => {
+    if (up) antiEntropy.peerUp(peer)
+  })
+  return antiEntropy
+}
+
 /** Peers are told, hints delivered, and the buckets followed. Does not wait for any peer. */
 export async function startEngine(engine: Engine): Promise<void> {
-  const { peers, handoff, buckets, coordinator } = engine
+  const { peers, handoff, antiEntropy, isComparing, buckets, coordinator } = engine
   await peers.start()
   handoff?.start()
+  if (isComparing) antiEntropy.start()
   buckets.follow(coordinator)
 }
 
 /** Leaves the disk as after a clean stop. Requests of clients must have ended. */
 export async function stopEngine(engine: Engine): Promise<void> {
-  const { env, store, replica, peers, handoff, buckets, coordinator } = engine
+  const { env, store, replica, peers, budget, handoff, antiEntropy, buckets, coordinator } = engine
   buckets.close()
+  antiEntropy.stop()
+  budget.close()
   await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
+  await antiEntropy.idle()
   coordinator.close()
   // Not before the peers: what they did not answer by now is owed.
   handoff?.stop()
@@ -161,14 +215,16 @@ function answerer(parts: {
   readonly replica: Replica
   readonly handoff: Handoff | undefined
   readonly coordinator: Coordinator
+  readonly antiEntropy: AntiEntropy
   readonly status: () => StatusMessage
 }): (question: IncomingQuestion) => void {
-  const { ring, replica, handoff, coordinator, status } = parts
+  const { ring, replica, handoff, coordinator, antiEntropy, status } = parts
   return (question) => {
     if (question.epoch !== ring.epoch) {
       return question.answer(answerKinds.refused, encodeRefusal('SHOAL_EPOCH_STALE'))
     }
     if (answerAsReplica(replica, question) || coordinator.answer(question)) return
+    if (antiEntropy.answer(question)) return
     if (question.kind === questionKinds.status) {
       return question.answer(answerKinds.status, encodeStatus(status()))
     }

@@ -1,4 +1,4 @@
-import { InvariantViolation, limits, type Partition } from '@shoal/kernel'
+import { InvariantViolation, limits, type Partition, ShoalError } from '@shoal/kernel'
 import { hash64, partitionRange, rowKeyName, segmentOfRowKey } from '@shoal/ring'
 import {
   type Batch,
@@ -73,6 +73,23 @@ export class DigestJournal {
     this.#digests.apply(changes)
     this.#oldest = this.#deletedTo
     this.#groups++
+  }
+
+  /**
+   * Changes that no write of a row made, in a batch of their own: digests put right (E4). False
+   * when the disk has no room.
+   */
+  correct(store: Store, changes: readonly DigestChange[]): boolean {
+    const batch = store.batch()
+    this.add(batch, changes)
+    try {
+      store.write(batch)
+    } catch (error) {
+      if (error instanceof ShoalError && error.code === 'SHOAL_STORAGE_FULL') return false
+      throw error
+    }
+    this.written(changes)
+    return true
   }
 
   get #isLong(): boolean {

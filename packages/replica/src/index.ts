@@ -10,5 +10,10 @@ export type {
   Written,
 } from './operations.ts'
 export type { RowSink } from './reads.ts'
-export { Replica, type ReplicaFigures, type ReplicaOptions } from './replica.ts'
+export {
+  type DigestCorrection,
+  Replica,
+  type ReplicaFigures,
+  type ReplicaOptions,
+} from './replica.ts'
 export { answerAsReplica, type ReplicaQuestion } from './serve.ts'

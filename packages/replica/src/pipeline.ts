@@ -54,6 +54,7 @@ export interface PipelineParts {
   readonly journal: DigestJournal
   readonly requests: RequestMemory
   readonly stamps: Stamps
+  readonly damaged: (rowKey: Buffer) => void
 }
 
 export interface PipelineFigures {
@@ -337,6 +338,8 @@ export class Pipeline {
       const result = results[index]
       if (result && 'refused' in result) {
         operation.sink.refused(result.refused, result.context)
+        const isNews = operation.kind === 'put' || !operation.heal
+        if (isNews && result.refused === 'SHOAL_ROW_DAMAGED') this.#parts.damaged(operation.rowKey)
         continue
       }
       if (operation.kind === 'put') operation.sink.written(result as Written)

@@ -14,6 +14,15 @@ export interface RowSink {
   failed(code: ErrorCode): void
 }
 
+export interface ReadsParts {
+  readonly env: Env
+  readonly store: Store
+  readonly cache: VersionCache
+  /** Counts the groups written: tells whether a row read meanwhile may be old. */
+  readonly writes: () => number
+  readonly damaged: (rowKey: Buffer) => void
+}
+
 interface Wanted {
   readonly rowKey: Buffer
   readonly sink: RowSink
@@ -27,17 +36,18 @@ export class Reads {
   readonly #store: Store
   readonly #cache: VersionCache
   readonly #writes: () => number
+  readonly #tellDamaged: (rowKey: Buffer) => void
   #waiting: Wanted[] = []
   #scheduled = false
   #inFlight = 0
   #damaged = 0
 
-  /** @param writes  counts the groups written: tells whether a row read meanwhile may be old */
-  constructor(env: Env, store: Store, cache: VersionCache, writes: () => number) {
-    this.#env = env
-    this.#store = store
-    this.#cache = cache
-    this.#writes = writes
+  constructor(parts: ReadsParts) {
+    this.#env = parts.env
+    this.#store = parts.store
+    this.#cache = parts.cache
+    this.#writes = parts.writes
+    this.#tellDamaged = parts.damaged
   }
 
   get depth(): number {
@@ -101,6 +111,7 @@ export class Reads {
       } else {
         this.#damaged++
         sink.failed('SHOAL_ROW_DAMAGED')
+        this.#tellDamaged(rowKey)
       }
     }
   }

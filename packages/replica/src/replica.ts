@@ -28,6 +28,19 @@ export interface ReplicaOptions {
   readonly requestMemoryEntries?: number
   /** How old a clean stop may be for actors to go on. Default `limits.cleanStopAgeMax`. */
   readonly cleanStopAgeMax?: Millis
+  /**
+   * A read or a merge found the copy of this key here damaged (V11). Not told of merges that were
+   * to replace it. The key may be a view: copy it to keep it.
+   */
+  readonly onDamage?: (rowKey: Buffer) => void
+}
+
+/** A segment whose digest is not that of its rows (E4). */
+export interface DigestCorrection {
+  readonly segment: number
+  /** What it was when its rows were read; a write since then makes the finding one of the past. */
+  readonly kept: bigint
+  readonly rebuilt: bigint
 }
 
 export interface ReplicaFigures {
@@ -48,6 +61,7 @@ export interface ReplicaFigures {
 /** What one node holds. Knows keys, versions and its disk; not that other nodes exist. */
 export class Replica {
   readonly #store: Store
+  readonly #journal: DigestJournal
   readonly #actors: Actors
   readonly #cache: VersionCache
   readonly #digests: Digests
@@ -62,12 +76,13 @@ export class Replica {
 
   private constructor(parts: Parts) {
     this.#store = parts.store
+    this.#journal = parts.journal
     this.#actors = parts.actors
     this.#cache = parts.cache
     this.#digests = parts.digests
     this.#stamps = parts.stamps
     this.#pipeline = new Pipeline(parts)
-    this.#reads = new Reads(parts.env, parts.store, parts.cache, () => parts.digests.sequence)
+    this.#reads = new Reads({ ...parts, writes: () => parts.digests.sequence })
     this.#partitions = parts.partitions
     this.#env = parts.env
     this.#requests = parts.requests
@@ -99,6 +114,7 @@ export class Replica {
         age: limits.requestMemoryAge,
       }),
       stamps: new Stamps(env.clock),
+      damaged: options.onDamage ?? (() => undefined),
       wasClean: actors.areKept,
     })
   }
@@ -158,6 +174,22 @@ export class Replica {
     return digest
   }
 
+  /**
+   * Puts digests right that are not those of their rows (E4). Each is taken only while it still is
+   * what was compared. Resolves to how many were, when they are on disk; 0 on a full disk.
+   */
+  async correctDigests(
+    partition: Partition,
+    corrections: readonly DigestCorrection[],
+  ): Promise<number> {
+    const changes = corrections
+      .filter(({ segment, kept }) => this.#digests.segment(partition, segment) === kept)
+      .map(({ segment, kept, rebuilt }) => ({ partition, segment, change: kept ^ rebuilt }))
+    if (changes.length === 0 || !this.#journal.correct(this.#store, changes)) return 0
+    await this.#store.sync()
+    return changes.length
+  }
+
   /** Operations waiting for a group or a read: a signal for admission (O3). */
   get queued(): number {
     return this.#pipeline.depth + this.#reads.depth
@@ -200,5 +232,6 @@ interface Parts {
   readonly cache: VersionCache
   readonly requests: RequestMemory
   readonly stamps: Stamps
+  readonly damaged: (rowKey: Buffer) => void
   readonly wasClean: boolean
 }

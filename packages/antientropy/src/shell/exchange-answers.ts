@@ -48,9 +48,16 @@ const PROOF_TRIES = 4
 export class ExchangeAnswers {
   readonly #parts: AnswerParts
   #listings = 0
+  #idle: (() => void)[] = []
 
   constructor(parts: AnswerParts) {
     this.#parts = parts
+  }
+
+  /** Resolves when none reads the disk. */
+  idle(): Promise<void> {
+    if (this.#listings === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
   }
 
   /** @returns false when the question is none of an exchange */
@@ -152,15 +159,18 @@ export class ExchangeAnswers {
     if (isFull || budget.paused) return refuse(question, 'SHOAL_OVERLOADED')
     this.#listings++
     work().then(
-      () => {
-        this.#listings--
-      },
+      () => this.#listed(),
       (error: unknown) => {
-        this.#listings--
+        this.#listed()
         if (error instanceof ShoalError) refuse(question, error.code)
         else env.halt(error as Error)
       },
     )
+  }
+
+  #listed(): void {
+    this.#listings--
+    if (this.#listings === 0) for (const tell of this.#idle.splice(0)) tell()
   }
 
   #isPair(partition: Partition, peer: NodeId): boolean {

@@ -14,6 +14,7 @@ export class Exchanger {
   readonly #waiting = new Map<NodeId, Waiting[]>()
   readonly #freed: () => void
   #stopped: ErrorCode | undefined
+  #idle: (() => void)[] = []
 
   /** @param freed  told after each end, when a peer may have become free */
   constructor(desk: ExchangeDesk & { readonly env: Env }, freed: () => void) {
@@ -47,6 +48,12 @@ export class Exchanger {
     for (const run of [...this.#running.values()]) run.stop(code)
   }
 
+  /** Resolves when none is running, now or after those that are have ended. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
   #begin({ plan, resolve }: Waiting): void {
     const run = new ExchangeRun(this.#desk, plan, (ending) => {
       this.#running.delete(plan.peer)
@@ -55,6 +62,7 @@ export class Exchanger {
       if (next) this.#begin(next)
       else this.#waiting.delete(plan.peer)
       this.#freed()
+      if (this.#running.size === 0) for (const tell of this.#idle.splice(0)) tell()
     })
     this.#running.set(plan.peer, run)
     if (this.#stopped !== undefined) run.stop(this.#stopped)

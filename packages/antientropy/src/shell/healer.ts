@@ -24,7 +24,7 @@ export class Healer {
   readonly #parts: HealerParts
   /** Keys that are damaged here, by their bytes as text. */
   readonly #unhealed = new Map<string, Damaged>()
-  #retrying = false
+  #retrying: Promise<void> | undefined
   #timer: Timer | undefined
   #isStopped = false
 
@@ -40,6 +40,11 @@ export class Healer {
   stop(): void {
     this.#isStopped = true
     this.#timer?.cancel()
+  }
+
+  /** Resolves when the round under way, if there is one, has ended. */
+  async idle(): Promise<void> {
+    await this.#retrying
   }
 
   /** Asks each other replica in turn. Resolves to whether the copy here is whole again. */
@@ -64,20 +69,27 @@ export class Healer {
     return false
   }
 
-  /** Somebody found a copy here damaged: healed soon, one after the other. */
-  report(rowKey: Buffer): void {
-    if (!this.#unhealed.has(textOf(rowKey))) this.#remember({ rowKey, told: false })
+  /**
+   * Somebody found a copy here damaged: healed soon, one after the other.
+   *
+   * @returns whether that was news
+   */
+  report(rowKey: Buffer): boolean {
+    if (this.#unhealed.has(textOf(rowKey))) return false
+    this.#remember({ rowKey, told: false })
     this.retry()
+    return true
   }
 
   /** A peer is back, or time has passed: what it may have is asked for. */
   retry(): void {
     if (this.#retrying || this.#isStopped || this.#unhealed.size === 0) return
-    this.#retrying = true
-    this.#retryAll()
-      .catch((error: unknown) => this.#parts.env.halt(error as Error))
+    this.#retrying = this.#retryAll()
+      .catch((error: unknown) => {
+        if (!this.#isStopped) this.#parts.env.halt(error as Error)
+      })
       .finally(() => {
-        this.#retrying = false
+        this.#retrying = undefined
         this.#arrange()
       })
   }

@@ -69,6 +69,11 @@ export class Scrubber {
     this.#isStopped = true
   }
 
+  /** Resolves when what was asked for so far has ended. */
+  async idle(): Promise<void> {
+    await this.#line
+  }
+
   /** One partition, when those asked for before are done. */
   scrub(partition: Partition): Promise<ScrubReport> {
     return this.#inLine(async () => {

@@ -32,6 +32,9 @@ const RESTART = 2_000
 /** After that many starts that failed over a damaged disk a person puts in an empty one. */
 const DAMAGED_STARTS_MAX = 3
 
+/** Often enough for runs of two minutes. */
+const EXCHANGE = { exchangeInterval: millis(20_000), scrubInterval: millis(120_000) }
+
 const BUCKET_DEFAULTS = {
   consistency: { level: 'quorum', strict: false },
   conflicts: 'siblings',
@@ -222,6 +225,7 @@ export class Machine implements SimNode {
         cleanStopAgeMax: CLEAN_STOP_AGE_MAX,
         bucketDefaults: BUCKET_DEFAULTS,
         handoff,
+        exchange: EXCHANGE,
       },
       status: (ring) => this.#status(process, ring),
       connect: (ring) =>
