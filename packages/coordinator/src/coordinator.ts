@@ -20,7 +20,13 @@ import { explainKey } from './explaining.ts'
 import { forwardWrite } from './forwarding.ts'
 import { listBucket } from './listing.ts'
 import { locate, type Place } from './place.ts'
-import { type CoordinatorQuestion, type Hints, type Replicas, readable } from './ports.ts'
+import {
+  type CoordinatorQuestion,
+  type Hints,
+  type Liveness,
+  type Replicas,
+  readable,
+} from './ports.ts'
 import type { Progress } from './progress.ts'
 import { readKey, type Settings } from './reading.ts'
 import type {
@@ -51,6 +57,8 @@ export interface CoordinatorParts {
   readonly settings: Settings
   /** Absent while nothing keeps hints: then a missed write waits for read repair. */
   readonly hints?: Hints
+  /** Absent while nothing watches the others: then a channel that is up is all that counts. */
+  readonly liveness?: Liveness
 }
 
 /** How late a deadline, and a hedge, may be noticed. */
@@ -66,7 +74,7 @@ export class Coordinator implements KeyValue {
   readonly #latencies = new Latencies()
 
   constructor(parts: CoordinatorParts) {
-    const { env, self, ring, replica, peers, contexts, sessions, hints } = parts
+    const { env, self, ring, replica, peers, contexts, sessions, hints, liveness } = parts
     this.#buckets = parts.buckets
     this.#settings = parts.settings
     this.#desk = {
@@ -75,6 +83,7 @@ export class Coordinator implements KeyValue {
       ring,
       replica,
       peers,
+      liveness,
       hints,
       contexts,
       sessions,

@@ -1,9 +1,9 @@
 import type { ContextCodec, SessionCodec } from '@shoal/causality'
-import { type Env, type Millis, millis, type NodeId } from '@shoal/kernel'
+import { type Env, type ErrorCode, type Millis, millis, type NodeId } from '@shoal/kernel'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import type { Deadlines } from './deadlines.ts'
-import type { Hints, Replicas } from './ports.ts'
+import type { Hints, Liveness, Replicas } from './ports.ts'
 import type { Speeds } from './speeds.ts'
 
 /** What every operation of one coordinator works with. */
@@ -13,6 +13,8 @@ export interface Desk {
   readonly ring: () => Ring
   readonly replica: Replica
   readonly peers: Replicas
+  /** Absent: every node whose channel is up is as good as any other. */
+  readonly liveness: Liveness | undefined
   readonly hints: Hints | undefined
   readonly contexts: ContextCodec
   readonly sessions: SessionCodec
@@ -71,4 +73,15 @@ const GRACE_MS = 50
 
 export function timeLeft(desk: Desk, deadline: Millis): Millis {
   return millis(Math.max(0, deadline - desk.env.clock.elapsed()) + GRACE_MS)
+}
+
+/** A silence says something of a peer only where it had as long as a probe would give it. */
+const TELLING_MS = 500
+
+/** @param began  of the request for which the peer was asked */
+export function noteFailure(desk: Desk, node: NodeId, code: ErrorCode, began: Millis): void {
+  const { liveness, env } = desk
+  if (liveness === undefined) return
+  if (code === 'SHOAL_PEER_TIMEOUT' && env.clock.elapsed() - began < TELLING_MS) return
+  liveness.noteFailure(node, code)
 }

@@ -7,8 +7,8 @@ import {
   questionKinds,
 } from '@shoal/wire'
 import { indices } from './core/write-machine.ts'
-import type { Desk } from './desk.ts'
-import { type Place, reachableOf, unreachable } from './place.ts'
+import { type Desk, noteFailure } from './desk.ts'
+import { doubtedOf, type Place, reachableOf, unreachable } from './place.ts'
 import { type PeerSink, readable } from './ports.ts'
 import type { WriteAnswer, WriteRequest } from './requests.ts'
 
@@ -24,15 +24,19 @@ export function forwardWrite(
   done: (result: WriteAnswer | ShoalError) => void,
 ): void {
   const reachable = reachableOf(desk, place)
-  const order = indices(reachable)
-    .map((candidate) => place.nodes[candidate] as NodeId)
-    .sort((one, other) => desk.speeds.of(one) - desk.speeds.of(other))
+  const doubted = doubtedOf(desk, place, reachable)
+  const order = [...bySpeed(desk, place, reachable & ~doubted), ...bySpeed(desk, place, doubted)]
   if (desk.env.inject('coordinator: the slowest first')) order.reverse()
   if (order.length === 0) throw unreachable(desk, place, { wanted: 1, got: 0, reachable })
   desk.figures.forwarded++
   const began = desk.env.clock.elapsed()
   new Forwarding({ desk, place, request, order, began, done }).next()
 }
+
+const bySpeed = ({ speeds }: Desk, { nodes }: Place, candidates: number): NodeId[] =>
+  indices(candidates)
+    .map((candidate) => nodes[candidate] as NodeId)
+    .sort((one, other) => speeds.of(one) - speeds.of(other))
 
 interface Parts {
   readonly desk: Desk
@@ -81,9 +85,10 @@ class Forwarding implements PeerSink {
   }
 
   failed(_tag: number, code: ErrorCode): void {
+    const { desk, place, began, done } = this.#parts
+    if (this.#asked !== undefined) noteFailure(desk, this.#asked, code, began)
     const neverLeft = code === 'SHOAL_PEER_UNREACHABLE' || code === 'SHOAL_PEER_BUSY'
     if (neverLeft && this.#parts.order.length > 0) return this.next()
-    const { desk, place, began, done } = this.#parts
     if (neverLeft) return done(unreachable(desk, place, { wanted: 1, got: 0, reachable: 0 }))
     const ms = Math.round(desk.env.clock.elapsed() - began)
     done(

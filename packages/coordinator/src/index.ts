@@ -7,6 +7,7 @@ export type { Figures } from './desk.ts'
 export {
   type CoordinatorQuestion,
   type Hints,
+  type Liveness,
   type PeerQuestion,
   type PeerSink,
   type Replicas,

@@ -72,6 +72,7 @@ export async function listVersions(
     need: request.need,
     prefer: desk.self,
     isUp: (node) => node === desk.self || desk.peers.isUp(node),
+    isDoubted: (node) => desk.liveness?.isUsable(node) === false,
   })
   if ('short' in cover) throw uncovered(request.need, cover)
   const pages = await Promise.all(

@@ -35,6 +35,24 @@ export function reachableOf(desk: Desk, { nodes, self }: Place): number {
   return reachable
 }
 
+/**
+ * Those of a set that are to be turned to last, because they are thought not to answer. A suspicion
+ * may be false, so they remain in the set: it must never be what makes a request fail.
+ */
+export function doubtedOf(
+  { liveness, env }: Desk,
+  { nodes, self }: Place,
+  reachable: number,
+): number {
+  let doubted = 0
+  for (let candidate = 0; liveness && candidate < nodes.length; candidate++) {
+    if (candidate === self || (reachable & bit(candidate)) === 0) continue
+    const usable = liveness.isUsable(nodes[candidate] as NodeId)
+    if (!usable || env.inject('coordinator: a false suspicion')) doubted |= bit(candidate)
+  }
+  return doubted
+}
+
 /** Fewer replicas can be reached than asked for; nothing was sent (Q7). */
 export function unreachable(
   desk: Desk,

@@ -12,6 +12,17 @@ export interface Replicas {
   isUp(node: NodeId): boolean
 }
 
+/**
+ * Who is thought to live. Being wrong costs time and never an answer: whom this doubts is turned to
+ * last, and still turned to.
+ */
+export interface Liveness {
+  /** Whether to turn to this node first: it would most probably answer in time. */
+  isUsable(node: NodeId): boolean
+  /** A question to this node ended without an answer. */
+  noteFailure(node: NodeId, code: ErrorCode): void
+}
+
 export interface PeerQuestion {
   readonly to: NodeId
   readonly kind: number

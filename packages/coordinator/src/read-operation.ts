@@ -21,7 +21,7 @@ import {
 } from './core/read-machine.ts'
 import { indices } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
-import { type Desk, timeLeft } from './desk.ts'
+import { type Desk, noteFailure, timeLeft } from './desk.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import { repairReplica } from './repair.ts'
@@ -139,11 +139,16 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   failed(tag: number, code: ErrorCode): void {
-    const node = this.#plan.progress.nodes[tag]
-    if (tag === this.#plan.self) this.#releaseWaiting()
-    else if (node) this.#desk.speeds.failed(node)
+    const { progress } = this.#plan
+    const node = progress.nodes[tag]
+    if (tag === this.#plan.self) {
+      this.#releaseWaiting()
+    } else if (node) {
+      this.#desk.speeds.failed(node)
+      noteFailure(this.#desk, node, code, progress.began)
+    }
     if (code === 'SHOAL_ROW_DAMAGED') this.#damaged |= bit(tag)
-    this.#plan.progress.note(tag, code)
+    progress.note(tag, code)
     this.#feed({ kind: 'failed', by: tag })
   }
 

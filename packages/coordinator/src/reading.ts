@@ -17,10 +17,10 @@ import type { KnownRow } from '@shoal/replica'
 import { rowKeyName } from '@shoal/ring'
 import { decodeValue, rowBlocks } from '@shoal/storage'
 import { resolveConsistency } from './core/consistency.ts'
-import { countOf } from './core/judge.ts'
+import { bit, countOf } from './core/judge.ts'
 import { indices } from './core/write-machine.ts'
 import type { Desk } from './desk.ts'
-import { type Place, reachableOf, unreachable } from './place.ts'
+import { doubtedOf, type Place, reachableOf, unreachable } from './place.ts'
 import { Progress } from './progress.ts'
 import { ReadOperation, type ReadPlan, type ReadResult } from './read-operation.ts'
 import type { EffectiveConsistency, KeyRequest, LiveValue, ReadAnswer } from './requests.ts'
@@ -64,14 +64,22 @@ export function gather(
   new ReadOperation(desk, plan, done).start()
 }
 
-/** This node first, then the fastest (Q2). */
-function orderOf(desk: Desk, { nodes, self }: Place, reachable: number): number[] {
+/** This node first, then the fastest (Q2), those thought dead last. */
+function orderOf(desk: Desk, place: Place, reachable: number): number[] {
+  const { nodes, self } = place
   const order = indices(reachable)
-  const rank = (candidate: number): number =>
-    candidate === self ? -1 : desk.speeds.of(nodes[candidate] as (typeof nodes)[number])
+  const doubted = doubtedOf(desk, place, reachable)
+  const rank = (candidate: number): number => {
+    if (candidate === self) return -1
+    const speed = desk.speeds.of(nodes[candidate] as (typeof nodes)[number])
+    return (doubted & bit(candidate)) === 0 ? speed : DOUBTED + speed
+  }
   order.sort((one, other) => rank(one) - rank(other))
   return desk.env.inject('coordinator: the slowest first') ? order.reverse() : order
 }
+
+/** More than any speed. */
+const DOUBTED = 1e6
 
 /** A client's read. */
 export function readKey(

@@ -10,7 +10,7 @@ import {
   type WriteState,
 } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
-import { type Desk, timeLeft } from './desk.ts'
+import { type Desk, noteFailure, timeLeft } from './desk.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import type { EffectiveConsistency, Receipt } from './requests.ts'
@@ -129,7 +129,10 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
   }
 
   failed(tag: number, code: ErrorCode): void {
-    this.#plan.progress.note(tag, code)
+    const { progress } = this.#plan
+    const node = progress.nodes[tag]
+    if (node) noteFailure(this.#desk, node, code, progress.began)
+    progress.note(tag, code)
     this.#feed({ kind: 'failed', by: tag })
   }
 

@@ -6,8 +6,9 @@ import {
 } from '@shoal/antientropy'
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
-import { Handoff } from '@shoal/handoff'
+import { Handoff, type HandoffOptions } from '@shoal/handoff'
 import { type Env, limits, type Millis, millis } from '@shoal/kernel'
+import { Membership, type MembershipEvent } from '@shoal/membership'
 import { answerAsReplica, Replica } from '@shoal/replica'
 import { createRing, type Ring, type RingRecord } from '@shoal/ring'
 import type { Store } from '@shoal/storage'
@@ -22,6 +23,7 @@ import {
 } from '@shoal/wire'
 import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
 import type { EngineEvent } from './engine-events.ts'
+import { fixedRings } from './fixed-rings.ts'
 import { hintsOf } from './hints-view.ts'
 import { settleRing } from './ring-memory.ts'
 import type { NodeSettings } from './settings.ts'
@@ -36,6 +38,8 @@ export interface Engine<P extends Peers = Peers> {
   readonly ring: Ring
   readonly replica: Replica
   readonly peers: P
+  /** Undefined where it is switched off. */
+  readonly membership: Membership | undefined
   readonly budget: BackgroundBudget
   /** Undefined where it is switched off: then a missed write waits for repair (H3). */
   readonly handoff: Handoff | undefined
@@ -54,6 +58,8 @@ export type EngineSettings = Pick<
   readonly requestMemoryEntries?: number
   /** Default `limits.cleanStopAgeMax`. */
   readonly cleanStopAgeMax?: Millis
+  /** Whether the others are watched. Default true. */
+  readonly membership?: boolean
   /** Default true. */
   readonly handoff?: boolean
   /** Off: answers its peers, and begins nothing. Default true. */
@@ -99,12 +105,13 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     onDamage: (rowKey) => healing?.reportDamage(rowKey),
   })
   const peers = parts.connect(ring)
+  const membership = settings.membership === false ? undefined : watchMembers(parts, ring, peers)
   const budget = new BackgroundBudget({
     env,
     p99: () => foreground?.takeP99(),
     ...(settings.budget ? { settings: settings.budget } : {}),
   })
-  const handoff = await openHandoff(parts, { ring, replica, peers, budget })
+  const handoff = await openHandoff(parts, { ring, replica, peers, budget }, membership)
   const antiEntropy = await openAntiEntropy(parts, { ring, replica, peers, budget })
   healing = antiEntropy
   const secrets = { key: tokenKey, clusterId: founded.clusterId }
@@ -127,6 +134,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ring: () => ring,
     replica,
     peers,
+    ...(membership ? { liveness: membership } : {}),
     buckets,
     contexts,
     sessions: createSessionCodec(secrets, contexts),
@@ -135,9 +143,12 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
   })
   foreground = coordinator
   const status = (): StatusMessage => parts.status(ring)
-  peers.onQuestion(answerer({ ring, replica, handoff, coordinator, antiEntropy, status }))
+  peers.onQuestion(
+    answerer({ ring, replica, membership, handoff, coordinator, antiEntropy, status }),
+  )
   return {
-    ...{ env, store, ring, replica, peers, budget, handoff, antiEntropy, buckets, coordinator },
+    ...{ env, store, ring, replica, peers, membership, budget, handoff, antiEntropy, buckets },
+    coordinator,
     isComparing: settings.antiEntropy !== false,
   }
 }
@@ -149,6 +160,7 @@ type Background = Pick<Engine, 'ring' | 'replica' | 'peers' | 'budget'>
 async function openHandoff(
   { env, store, settings, onEvent }: EngineParts<Peers>,
   { ring, replica, peers, budget }: Background,
+  membership: Membership | undefined,
 ): Promise<Handoff | undefined> {
   if (settings.handoff === false) return undefined
   return await Handoff.open({
@@ -158,7 +170,7 @@ async function openHandoff(
     placement: () => ring,
     rows: replica,
     targets: peers,
-    liveness: peers,
+    liveness: membership ? livenessFor(membership) : peers,
     budget,
     onEvent: (event) => onEvent?.({ source: 'handoff', event }),
   })
@@ -183,8 +195,9 @@ async function openAntiEntropy(
 
 /** Peers are told, hints delivered, and the buckets followed. Does not wait for any peer. */
 export async function startEngine(engine: Engine): Promise<void> {
-  const { peers, handoff, antiEntropy, isComparing, buckets, coordinator } = engine
+  const { peers, membership, handoff, antiEntropy, isComparing, buckets, coordinator } = engine
   await peers.start()
+  membership?.start()
   handoff?.start()
   if (isComparing) antiEntropy.start()
   buckets.follow(coordinator)
@@ -192,13 +205,15 @@ export async function startEngine(engine: Engine): Promise<void> {
 
 /** Leaves the disk as after a clean stop. Requests of clients must have ended. */
 export async function stopEngine(engine: Engine): Promise<void> {
-  const { env, store, replica, peers, budget, handoff, antiEntropy, buckets, coordinator } = engine
-  buckets.close()
+  const { env, store, replica, peers, membership, budget, handoff, antiEntropy } = engine
+  engine.buckets.close()
   antiEntropy.stop()
   budget.close()
+  membership?.leave()
   await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
+  membership?.close()
   await antiEntropy.idle()
-  coordinator.close()
+  engine.coordinator.close()
   // Not before the peers: what they did not answer by now is owed.
   handoff?.stop()
   await replica.close()
@@ -209,17 +224,45 @@ function bucketDefaults({ bucketDefaults: given }: EngineSettings, ring: Ring): 
   return { ...given, n: ring.record.replicas, mode: 'leaderless' }
 }
 
+/** Hints go to who would take them: a node that is silent on an open channel is spared. */
+function livenessFor(membership: Membership): HandoffOptions['liveness'] {
+  return {
+    isUp: (node) => membership.isUsable(node),
+    onChange: (listener) =>
+      membership.onChange(({ node, state }) => listener(node, state === 'alive')),
+  }
+}
+
+function watchMembers<P extends Peers>(
+  { env, settings, onEvent }: EngineParts<P>,
+  ring: Ring,
+  peers: P,
+): Membership {
+  const tell = (event: MembershipEvent): void => onEvent?.({ source: 'membership', event })
+  return new Membership({
+    env,
+    self: settings.nodeId,
+    runId: env.random('run').bytes(4),
+    peers,
+    rings: fixedRings(ring, tell),
+    onEvent: tell,
+  })
+}
+
 /** Who answers what a peer asks. A peer with an older ring is told to fetch the newer one (Q8). */
 function answerer(parts: {
   readonly ring: Ring
   readonly replica: Replica
+  readonly membership: Membership | undefined
   readonly handoff: Handoff | undefined
   readonly coordinator: Coordinator
   readonly antiEntropy: AntiEntropy
   readonly status: () => StatusMessage
 }): (question: IncomingQuestion) => void {
-  const { ring, replica, handoff, coordinator, antiEntropy, status } = parts
+  const { ring, replica, membership, handoff, coordinator, antiEntropy, status } = parts
   return (question) => {
+    // Before anything else, and whatever the epoch: a probe that waits blames a node that is well.
+    if (membership?.answer(question)) return
     if (question.epoch !== ring.epoch) {
       return question.answer(answerKinds.refused, encodeRefusal('SHOAL_EPOCH_STALE'))
     }

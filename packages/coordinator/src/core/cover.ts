@@ -10,9 +10,16 @@ import type { Ring } from '@shoal/ring'
  */
 export function coverPartitions(
   ring: Ring,
-  options: { n: number; need: number; prefer: NodeId; isUp: (node: NodeId) => boolean },
+  options: {
+    n: number
+    need: number
+    prefer: NodeId
+    isUp: (node: NodeId) => boolean
+    /** To be asked last. */
+    isDoubted?: (node: NodeId) => boolean
+  },
 ): Map<NodeId, Buffer> | { readonly short: number; readonly got: number } {
-  const { n, need, prefer, isUp } = options
+  const { n, need, prefer, isUp, isDoubted } = options
   const cover = new Map<NodeId, Buffer>()
   for (let partition = 0; partition < ring.partitions; partition++) {
     const nodes = ring
@@ -21,7 +28,8 @@ export function coverPartitions(
       .filter(isUp)
     if (nodes.length < need) return { short: partition, got: nodes.length }
     // Own disk first: it costs no message.
-    nodes.sort((one, other) => Number(other === prefer) - Number(one === prefer))
+    const rank = (node: NodeId): number => (node === prefer ? 0 : isDoubted?.(node) ? 2 : 1)
+    nodes.sort((one, other) => rank(one) - rank(other))
     for (const node of nodes.slice(0, need)) {
       let bits = cover.get(node)
       if (!bits) {

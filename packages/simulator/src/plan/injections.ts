@@ -27,6 +27,7 @@ export const SEAMS: readonly Seam[] = [
   { label: 'coordinator: peers are told late' },
   { label: 'coordinator: the slowest first' },
   { label: 'coordinator: too many repairs' },
+  { label: 'coordinator: a false suspicion' },
   { label: 'transport: too many questions', refuses: true },
   { label: 'transport: no room for a question', refuses: true },
 ]
