@@ -310,6 +310,26 @@ export const limits = {
   /** Of a trace's id. */
   traceIdCharsMax: 64,
 
+  // Security.
+  /** In the file of tokens. */
+  tokensMax: 10_000,
+  /** Of the file of tokens. */
+  tokenFileBytesMax: mebibytes(8),
+  /** Names and beginnings of buckets that one token may list. */
+  tokenBucketsMax: 100,
+  /** Of a certificate, a key or a list of authorities. */
+  certificateFileBytesMax: mebibytes(1),
+  /** How often these files are looked at for changes. */
+  securityRecheck: seconds(5),
+  /** The most operations a second that a rate may be set to. */
+  rateMax: 1_000_000,
+  /** Clients whose rate is remembered by address; the one known longest is forgotten first. */
+  rateAddressesMax: 10_000,
+  /** TLS handshakes under way; the oldest gives way. */
+  tlsHandshakesMax: 1_024,
+  /** Waiting to be written to the audit log. Beyond them lines are dropped, and that is told. */
+  auditBytesMax: mebibytes(4),
+
   // Configuration.
   /** Of a configuration file. */
   configFileBytesMax: mebibytes(1),

@@ -37,6 +37,10 @@ export const headerNames = {
   traceId: 'Trace-Id',
   location: 'Location',
   connection: 'Connection',
+  wwwAuthenticate: 'WWW-Authenticate',
+  contentTypeOptions: 'X-Content-Type-Options',
+  contentSecurityPolicy: 'Content-Security-Policy',
+  resourcePolicy: 'Cross-Origin-Resource-Policy',
 } as const
 
 export const consistencyLevels = ['one', 'quorum', 'all'] as const

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { limits, millis, ShoalError } from '@shoal/kernel'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { RouteAccess } from '../security/scopes.ts'
+import { guardRoutes } from './access.ts'
 import { Exchange } from './exchange.ts'
 import { answerUnrouted, RouteTable } from './not-found.ts'
 import { addDocsPage, describeRoutes } from './openapi.ts'
@@ -50,18 +52,19 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
         new Exchange(services, { request: request.raw, response: reply.raw, operation: 'other' }),
       ),
   })
-  await addRoutes(app, { services, routes, options })
+  const access = await addRoutes(app, { services, routes, options })
   await app.ready()
   if (nodeServer === undefined) throw new ShoalError('SHOAL_INTERNAL', 'fastify made no server')
-  return toHttpApp(app, services, nodeServer)
+  return { ...toHttpApp(app, services, nodeServer), access }
 }
 
 async function addRoutes(
   app: FastifyInstance,
   parts: { services: Services; routes: RouteTable; options: HttpAppOptions },
-): Promise<void> {
+): Promise<readonly RouteAccess[]> {
   const { services, routes, options } = parts
   app.addHook('onRoute', ({ url, method }) => routes.add(url, [method].flat()))
+  const access = guardRoutes(app, services)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   decorateRequests(app)
@@ -91,6 +94,7 @@ async function addRoutes(
     ready()
   })
   addDocsPage(app, services)
+  return access
 }
 
 /** A path whose percent-encoding the router cannot read. */
@@ -103,7 +107,11 @@ function refuseUrl(exchange: Exchange): void {
   })
 }
 
-function toHttpApp(app: FastifyInstance, services: Services, nodeServer: NodeServer): HttpApp {
+function toHttpApp(
+  app: FastifyInstance,
+  services: Services,
+  nodeServer: NodeServer,
+): Omit<HttpApp, 'access'> {
   const { server } = nodeServer
   return {
     server,

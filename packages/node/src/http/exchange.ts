@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InvariantViolation, millis, ShoalError, toProblem } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'
+import { anyone, type Caller } from '../security/scopes.ts'
 import { connectionOf } from './connections.ts'
 import { traceIdOf } from './headers/fields.ts'
 import { type Operation, operationIndex } from './metrics.ts'
@@ -15,6 +16,8 @@ export class Exchange {
   readonly id: string
   readonly #operation: number
   readonly #startedAt: number
+  /** Who sent it, once the guard of its route has let it in. */
+  caller: Caller = anyone
   /** The connection cannot go on after this answer. */
   closing = false
   #bodyBytes = 0
@@ -159,6 +162,8 @@ export class Exchange {
       `total;dur=${Math.round(elapsed * 100) / 100}`,
       headerNames.cacheControl,
       'no-store',
+      headerNames.contentTypeOptions,
+      'nosniff',
     )
   }
 
@@ -241,5 +246,6 @@ function addDetailLines(lines: string[], error: ShoalError): void {
   add(headerNames.etag, extra?.etag)
   add(headerNames.session, extra?.session)
   add(headerNames.traceId, extra?.traceId)
+  if (error.status === 401) add(headerNames.wwwAuthenticate, 'Bearer realm="shoal"')
   if (error.retry === 'after') lines.push(headerNames.retryAfter, String(retryAfterSeconds(error)))
 }

@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { exchangeOf } from './routes/scope.ts'
+import { tokenScheme } from './schemas/access.ts'
 import type { Services } from './services.ts'
 
 /** Must come before the routes it is to describe. */
@@ -19,6 +20,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
           'consistency of each is chosen in a header.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      components: { securitySchemes: tokenScheme },
       servers: [{ url: '/', description: 'The node that shows this page.' }],
       tags: [
         { name: 'Values', description: 'Keys and their values.' },

@@ -6,6 +6,8 @@ import type { Env, ShoalError } from '@shoal/kernel'
 import type { Registry } from 'prom-client'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
+import type { Audit } from '../security/audit.ts'
+import type { Gate, RouteAccess } from '../security/scopes.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
 
 /** What a node knows of its cluster, for the routes that show state. */
@@ -68,6 +70,10 @@ export interface HttpAppOptions {
   readonly metrics: Registry
   readonly log: Log
   readonly version: string
+  /** Absent: whoever reaches the node may do everything. */
+  readonly gate?: Gate
+  /** Absent: the log. */
+  readonly audit?: Audit
   readonly limits?: Partial<HttpLimits>
 }
 
@@ -87,6 +93,8 @@ export type DrainStage = 'announced' | 'refusing'
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export interface HttpApp {
+  /** Every route with what it asks for, in the order in which they were added. */
+  readonly access: readonly RouteAccess[]
   /** For what is not HTTP: closing it, counting it. Upgrades are taken with `onUpgrade`. */
   readonly server: Server
   /** @throws SHOAL_ADDRESS_IN_USE */

@@ -2,6 +2,8 @@ import type { Buckets, KeyValue } from '@shoal/coordinator'
 import { type Env, limits, ShoalError } from '@shoal/kernel'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
+import { type Audit, AuditTrail, auditInLog } from '../security/audit.ts'
+import type { Gate } from '../security/scopes.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
 import { HttpMetrics } from './metrics.ts'
 import type {
@@ -24,6 +26,8 @@ export class Services {
   readonly admission: Admission
   readonly log: Log
   readonly version: string
+  readonly gate: Gate | undefined
+  readonly audit: Audit
   readonly limits: HttpLimits
   readonly metrics: HttpMetrics
   readonly bodies: BodyBudget
@@ -43,6 +47,8 @@ export class Services {
     this.admission = options.admission
     this.log = options.log
     this.version = options.version
+    this.gate = options.gate
+    this.audit = options.audit ?? new AuditTrail(this.env, auditInLog(this.log))
     this.limits = { ...defaultHttpLimits, ...options.limits }
     this.bodies = new BodyBudget(this.limits.bodyBytesInFlightMax)
     this.slowBodies = new SlowBodies(this.env, this.limits.bodyTimeoutMs)

@@ -37,6 +37,8 @@ import type {
 } from '../../src/http/ports.ts'
 import type { HealthState } from '../../src/http/schemas/state.ts'
 import { Jobs } from '../../src/jobs.ts'
+import type { Audit } from '../../src/security/audit.ts'
+import type { Gate } from '../../src/security/scopes.ts'
 
 interface Stored {
   readonly values: LiveValue[]
@@ -374,7 +376,13 @@ export interface Face extends Listening {
 
 /** A listening face over stand-ins. */
 export async function openFace(
-  options: { limits?: Partial<HttpLimits>; env?: Env; port?: number } = {},
+  options: {
+    limits?: Partial<HttpLimits>
+    env?: Env
+    port?: number
+    gate?: Gate
+    audit?: Audit
+  } = {},
 ): Promise<Face> {
   const halts: Error[] = []
   const parts = {
@@ -400,6 +408,8 @@ export async function openFace(
     hints,
     version: '0.1.0',
     ...(options.limits && { limits: options.limits }),
+    ...(options.gate && { gate: options.gate }),
+    ...(options.audit && { audit: options.audit }),
   })
   const listening = await app.listen('127.0.0.1', options.port ?? 0)
   return { ...listening, ...parts, app, halts }

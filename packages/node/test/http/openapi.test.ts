@@ -113,6 +113,7 @@ const allowed = {
     'parameters',
     'requestBody',
     'responses',
+    'security',
   ],
   parameter: ['name', 'in', 'description', 'required', 'schema', 'example', 'examples'],
   requestBody: ['description', 'content', 'required'],
@@ -122,6 +123,25 @@ const allowed = {
 } as const
 
 const jsonTypes = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string']
+
+t.test('what a route asks for stands in the document', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const document = jsonOf<{
+    paths: Record<string, Record<string, { security?: object[]; responses: object }>>
+    components: { securitySchemes: object }
+  }>(await call(face, 'GET', '/openapi.json'))
+  t.match(document.components.securitySchemes, { token: { type: 'http', scheme: 'bearer' } })
+  for (const { method, url, access } of face.app.access) {
+    const path = url.replace(/:(\w+)/g, '{$1}')
+    const operation = document.paths[path]?.[method.toLowerCase()]
+    if (operation === undefined) continue
+    const security = access === 'token' ? [{ token: [] }] : [{ token: [access] }]
+    t.same(operation.security, access === 'open' ? undefined : security, `${method} ${path}`)
+    const refusals = Object.keys(operation.responses).filter((status) => /401|403|429/.test(status))
+    t.same(refusals, access === 'open' ? [] : ['401', '403', '429'], `${method} ${path}`)
+  }
+})
 
 t.test('nothing stands in the document that OpenAPI 3.1 does not know', async (t) => {
   const face = await openFace()

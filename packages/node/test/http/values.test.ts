@@ -21,6 +21,34 @@ t.test('a value comes back byte for byte under its own type', async (t) => {
   t.equal(get.headers['content-length'], '6')
 })
 
+t.test('a stored page is not run in the origin of the console', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const page = '<script>fetch("/v1/buckets")</script>'
+  const headers = { 'Content-Type': 'text/html' }
+  await call(face, 'PUT', path, { headers, body: page })
+  face.keyValue.addSibling('b', 's', { body: Buffer.from(page), contentType: 'text/html' })
+  face.keyValue.addSibling('b', 's', { body: Buffer.from('x'), contentType: 'image/svg+xml' })
+  const sandbox = {
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "sandbox; default-src 'none'",
+    'cross-origin-resource-policy': 'same-origin',
+  }
+  const multipart = { headers: { accept: 'multipart/mixed' } }
+  const resolved = { headers: { prefer: 'siblings=resolve' } }
+  for (const answer of [
+    await call(face, 'GET', path),
+    await call(face, 'HEAD', path),
+    await call(face, 'GET', '/v1/kv/b/s', multipart),
+    await call(face, 'GET', '/v1/kv/b/s', resolved),
+    await call(face, 'GET', '/v1/kv/b/s?sibling=w2'),
+  ]) {
+    t.match(answer.headers, sandbox)
+  }
+  const problem = await call(face, 'GET', '/v1/kv/b/%3Cscript%3E')
+  t.match(problem.headers, { 'x-content-type-options': 'nosniff' })
+})
+
 t.test('JSON is bytes like any other, malformed JSON too', async (t) => {
   const face = await openFace()
   t.teardown(() => face.app.close())

@@ -6,6 +6,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ReadAnswer, WriteAnswer } from '@shoal/coordinator'
 import { InvariantViolation, millis, ShoalError } from '@shoal/kernel'
+import { demandBucket, demandScope, spend } from '../access.ts'
 import type { Exchange } from '../exchange.ts'
 import type { BatchResult } from '../schemas/batch.ts'
 import {
@@ -61,7 +62,7 @@ async function readAll({ exchange, source, defaults }: BatchRun, window: Window)
       const entry = await source.next()
       if (entry === undefined) return false
       const slot = window.open(entry.bytes)
-      begin({ exchange, entry, name: `operations[${index}]`, defaults }, (result) => {
+      begin({ exchange, entry, index, defaults }, (result) => {
         exchange.services.metrics.recordBatchItem(result.status)
         window.settle(slot, JSON.stringify(result))
       })
@@ -86,19 +87,24 @@ function settleFailure(
 interface Beginning {
   readonly exchange: Exchange
   readonly entry: Entry
-  readonly name: string
+  readonly index: number
   readonly defaults: BatchDefaults
 }
 
 /** Starts one operation; `done` is called once. */
 function begin(
-  { exchange, entry, name, defaults }: Beginning,
+  { exchange, entry, index, defaults }: Beginning,
   done: (result: BatchResult) => void,
 ): void {
-  const { services } = exchange
+  const { services, caller } = exchange
   try {
+    const name = `operations[${index}]`
     if (entry.fault !== undefined) throw entry.fault
     const request = readOperation(entry.item, name, defaults)
+    demandScope(caller, isWrite(request) ? 'write' : 'read')
+    demandBucket(caller, request.bucket)
+    // The batch itself was the first.
+    if (index > 0) spend(caller, 1)
     const refused = services.refusal()
     if (refused !== undefined) throw refused
     if (isWrite(request)) services.keyValue.write(request, tell(done, writeResult))

@@ -2,6 +2,7 @@
 import type { LiveValue, ReadAnswer, ReadRequest } from '@shoal/coordinator'
 import { limits, ShoalError, toProblem } from '@shoal/kernel'
 import { headerNames, mediaTypes, resolveSiblings } from '@shoal/wire'
+import { bucketAndKeyOf } from '../access.ts'
 import type { Exchange } from '../exchange.ts'
 import { matches, quoted } from '../headers/entity-tags.ts'
 import {
@@ -12,7 +13,7 @@ import {
   wantsWinner,
 } from '../headers/key-headers.ts'
 import { chooseType, siblingForms } from '../headers/negotiation.ts'
-import { parseQuery, queryOf, readBucketAndKey } from '../path.ts'
+import { parseQuery, queryOf } from '../path.ts'
 import { answerLines } from './format.ts'
 import { toMultipart, toSibling, typeOf, winnerOf } from './siblings.ts'
 
@@ -23,7 +24,7 @@ export function readValue(exchange: Exchange): void {
   exchange.attempt(() => {
     const { services, request } = exchange
     const url = request.url ?? ''
-    const { bucket, key } = readBucketAndKey(url, kvPrefix)
+    const { bucket, key } = bucketAndKeyOf(exchange, kvPrefix)
     const headers = request.headers as Headers
     const asked = readKeyHeaders(headers, limits.readTimeoutDefault)
     checkUnusedOnRead(headers)
@@ -81,9 +82,22 @@ const siblingNamed = (values: readonly LiveValue[], tag: string): LiveValue | un
 function answerValue(exchange: Exchange, lines: string[], value: LiveValue): void {
   lines.push(headerNames.contentType, typeOf(value))
   if (value.contentEncoding !== '') lines.push(headerNames.contentEncoding, value.contentEncoding)
+  lines.push(...inertLines)
   lines.push(headerNames.contentLength, String(value.body.length))
   exchange.answer(200, lines, value.body)
 }
+
+/**
+ * A value may be a page with a script in it, and it comes from the origin of the console and of
+ * this API. Opened in a browser it is shown in a sandbox: an origin of its own, no script, nothing
+ * fetched. Pages elsewhere cannot embed it as a script either, to read what is in it.
+ */
+const inertLines = [
+  headerNames.contentSecurityPolicy,
+  "sandbox; default-src 'none'",
+  headerNames.resourcePolicy,
+  'same-origin',
+]
 
 function answerSibling(exchange: Exchange, lines: string[], shown: Shown | undefined): void {
   if (shown !== undefined && 'body' in shown) return answerValue(exchange, lines, shown)
@@ -99,6 +113,7 @@ function answerSiblings(exchange: Exchange, lines: string[], values: readonly Li
   }
   const random = Buffer.from(services.env.random('multipart').bytes(18))
   const boundary = random.toString('base64url')
+  lines.push(...inertLines)
   const body = toMultipart(values, boundary)
   lines.push(headerNames.contentType, `${form}; boundary="${boundary}"`)
   lines.push(headerNames.contentLength, String(body.length))

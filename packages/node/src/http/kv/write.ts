@@ -2,6 +2,7 @@
 import type { WriteAnswer, WriteRequest } from '@shoal/coordinator'
 import { limits, ShoalError } from '@shoal/kernel'
 import { headerNames } from '@shoal/wire'
+import { bucketAndKeyOf } from '../access.ts'
 import { type BodyRules, collectBody, noBody } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
 import {
@@ -11,7 +12,7 @@ import {
   readWriteHeaders,
   refuseTtl,
 } from '../headers/key-headers.ts'
-import { parseQuery, queryOf, readBucketAndKey } from '../path.ts'
+import { parseQuery, queryOf } from '../path.ts'
 import { answerLines } from './format.ts'
 import { kvPrefix } from './read.ts'
 
@@ -49,10 +50,10 @@ export function deleteValue(exchange: Exchange): void {
   })
 }
 
-function draftOf({ request }: Exchange, operation: 'put' | 'delete'): Draft {
-  const url = request.url ?? ''
-  const { bucket, key } = readBucketAndKey(url, kvPrefix)
-  parseQuery(queryOf(url), [])
+function draftOf(exchange: Exchange, operation: 'put' | 'delete'): Draft {
+  const { request } = exchange
+  const { bucket, key } = bucketAndKeyOf(exchange, kvPrefix)
+  parseQuery(queryOf(request.url ?? ''), [])
   const headers = request.headers as Headers
   const asked = readKeyHeaders(headers, limits.writeTimeoutDefault)
   const { context, idempotencyKey } = readWriteHeaders(headers)

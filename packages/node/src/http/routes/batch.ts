@@ -23,7 +23,7 @@ import { unusableType } from './scope.ts'
 
 export function addBatchRoute(app: FastifyInstance, services: Services): void {
   app.route({
-    ...taken(services, 'batch', takeBatch, '/v1/batch'),
+    ...taken(services, { operation: 'batch', access: 'token' }, takeBatch, '/v1/batch'),
     method: 'POST',
     schema: {
       operationId: 'batch',

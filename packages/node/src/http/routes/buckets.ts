@@ -3,9 +3,8 @@ import type { BucketProperties, Consistency } from '@shoal/coordinator'
 import { limits, ShoalError } from '@shoal/kernel'
 import { mediaTypes } from '@shoal/wire'
 import Type from 'typebox'
-import type { Exchange } from '../exchange.ts'
+import { bucketOf } from '../access.ts'
 import { formatAsked, parseConsistency } from '../headers/consistency.ts'
-import { readBucketAlone } from '../path.ts'
 import { BucketDocument, BucketList } from '../schemas/buckets.ts'
 import { BucketName, empty, json, problems } from '../schemas/common.ts'
 import type { Services } from '../services.ts'
@@ -15,7 +14,8 @@ import { type App, respond } from './scope.ts'
 const prefix = '/v1/buckets/'
 const tags = ['Buckets']
 const params = Type.Object({ bucket: BucketName })
-const config = { operation: 'buckets' } as const
+const reading = { operation: 'buckets', access: 'read' } as const
+const changing = { operation: 'buckets', access: 'admin' } as const
 const nameErrors = ['SHOAL_BUCKET_INVALID', 'SHOAL_BUCKET_RESERVED'] as const
 const storeErrors = ['SHOAL_INTERNAL', 'SHOAL_QUORUM_UNREACHABLE', 'SHOAL_QUORUM_TIMEOUT'] as const
 
@@ -23,7 +23,7 @@ export function addBucketRoutes(app: App, services: Services): void {
   app.get(
     '/v1/buckets',
     {
-      config,
+      config: reading,
       schema: {
         operationId: 'listBuckets',
         summary: 'Buckets that have properties of their own',
@@ -33,17 +33,16 @@ export function addBucketRoutes(app: App, services: Services): void {
     },
     (request, reply) =>
       respond(request, reply, async (exchange) => {
-        const buckets = (await services.buckets.all()).map(({ name, properties }) => ({
-          name,
-          ...toDocument(properties),
-        }))
+        const buckets = (await services.buckets.all())
+          .filter(({ name }) => exchange.caller.mayUse(name))
+          .map(({ name, properties }) => ({ name, ...toDocument(properties) }))
         exchange.answerJson(200, mediaTypes.json, { buckets })
       }),
   )
   app.get(
     '/v1/buckets/:bucket',
     {
-      config,
+      config: reading,
       schema: {
         operationId: 'getBucket',
         summary: 'Properties of a bucket',
@@ -57,7 +56,7 @@ export function addBucketRoutes(app: App, services: Services): void {
     },
     (request, reply) =>
       respond(request, reply, async (exchange) => {
-        const properties = await services.buckets.get(bucketOf(exchange))
+        const properties = await services.buckets.get(bucketOf(exchange, prefix))
         exchange.answerJson(200, mediaTypes.json, toDocument(properties))
       }),
   )
@@ -68,7 +67,7 @@ function addBucketWrites(app: App, services: Services): void {
   app.put(
     '/v1/buckets/:bucket',
     {
-      config,
+      config: changing,
       schema: {
         operationId: 'putBucket',
         summary: 'Replace all properties of a bucket',
@@ -95,7 +94,7 @@ function addBucketWrites(app: App, services: Services): void {
     },
     (request, reply) =>
       respond(request, reply, async (exchange) => {
-        const bucket = bucketOf(exchange)
+        const bucket = bucketOf(exchange, prefix)
         const properties = toProperties(request.body, services)
         await checkCopies(bucket, properties.n, services)
         await services.buckets.put(bucket, properties)
@@ -105,7 +104,7 @@ function addBucketWrites(app: App, services: Services): void {
   app.delete(
     '/v1/buckets/:bucket',
     {
-      config,
+      config: changing,
       schema: {
         operationId: 'deleteBucket',
         summary: 'Return a bucket to the defaults',
@@ -120,15 +119,13 @@ function addBucketWrites(app: App, services: Services): void {
     },
     (request, reply) =>
       respond(request, reply, async (exchange) => {
-        const bucket = bucketOf(exchange)
+        const bucket = bucketOf(exchange, prefix)
         await checkCopies(bucket, services.buckets.defaults.n, services)
         await services.buckets.delete(bucket)
         exchange.answer(204, [])
       }),
   )
 }
-
-const bucketOf = ({ request }: Exchange): string => readBucketAlone(request.url ?? '', prefix)
 
 const toDocument = (properties: BucketProperties): BucketDocument => ({
   ...properties,

@@ -9,14 +9,15 @@ import { answerAccepted } from './jobs.ts'
 import { type App, respond } from './scope.ts'
 
 const tags = ['Hints']
-const config = { operation: 'state' } as const
+const reading = { operation: 'state', access: 'read' } as const
+const acting = { operation: 'state', access: 'admin' } as const
 const scopes = ['node', 'cluster'] as const
 
 export function addHintRoutes(app: App, { hints }: Services): void {
   app.get(
     '/v1/hints',
     {
-      config,
+      config: reading,
       schema: {
         operationId: 'getHints',
         summary: 'Writes kept for nodes that missed them',
@@ -42,7 +43,7 @@ export function addHintRoutes(app: App, { hints }: Services): void {
   app.post(
     '/v1/hints/sync',
     {
-      config,
+      config: acting,
       schema: {
         operationId: 'syncHints',
         summary: 'Wait until every hint of this moment is delivered',

@@ -17,7 +17,7 @@ export function addJobRoute(app: App, { jobs }: Services): void {
   app.get(
     '/v1/jobs/:id',
     {
-      config: { operation: 'state' },
+      config: { operation: 'state', access: 'read' },
       schema: {
         operationId: 'getJob',
         summary: 'How far a job is',

@@ -5,6 +5,7 @@
  */
 import { invariant } from '@shoal/kernel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
+import type { Access } from '../../security/scopes.ts'
 import { Exchange } from '../exchange.ts'
 import { readValue } from '../kv/read.ts'
 import { deleteValue, putValue } from '../kv/write.ts'
@@ -27,7 +28,7 @@ const tags = ['Values']
 
 export function addKeyValueRoutes(app: FastifyInstance, services: Services): void {
   app.route({
-    ...taken(services, 'get', readValue),
+    ...taken(services, { operation: 'get', access: 'read' }, readValue),
     method: 'GET',
     exposeHeadRoute: false,
     schema: {
@@ -41,9 +42,9 @@ export function addKeyValueRoutes(app: FastifyInstance, services: Services): voi
     },
   })
   app.route({
-    ...taken(services, 'head', readValue),
+    ...taken(services, { operation: 'head', access: 'read' }, readValue),
     method: 'HEAD',
-    config: { operation: 'head', swagger: { exposeHeadRoute: true } },
+    config: { operation: 'head', access: 'read', swagger: { exposeHeadRoute: true } },
     schema: {
       operationId: 'headValue',
       summary: 'Read everything about a value but its bytes',
@@ -55,7 +56,7 @@ export function addKeyValueRoutes(app: FastifyInstance, services: Services): voi
     },
   })
   app.route({
-    ...taken(services, 'put', putValue),
+    ...taken(services, { operation: 'put', access: 'write' }, putValue),
     method: 'PUT',
     schema: {
       operationId: 'putValue',
@@ -68,7 +69,7 @@ export function addKeyValueRoutes(app: FastifyInstance, services: Services): voi
     },
   })
   app.route({
-    ...taken(services, 'delete', deleteValue),
+    ...taken(services, { operation: 'delete', access: 'write' }, deleteValue),
     method: 'DELETE',
     schema: {
       operationId: 'deleteValue',
@@ -86,16 +87,18 @@ type Taken = Pick<RouteOptions, 'url' | 'config' | 'onRequest' | 'handler' | 'va
 /** A route whose requests leave fastify in its first hook. */
 export function taken(
   services: Services,
-  operation: Operation,
+  config: { readonly operation: Operation; readonly access: Access },
   handle: (exchange: Exchange) => void,
   url = '/v1/kv/:bucket/:key',
 ): Taken {
+  const { operation } = config
   return {
     url,
-    config: { operation },
+    config,
     onRequest: (request, reply) => {
       reply.hijack()
-      handle(new Exchange(services, { request: request.raw, response: reply.raw, operation }))
+      const [from, to] = [request.raw, reply.raw]
+      handle(request.exchange ?? new Exchange(services, { request: from, response: to, operation }))
     },
     // Never reached, but a route has to have one.
     handler: () => invariant(false, 'a request taken in the first hook never reaches the handler'),

@@ -7,12 +7,12 @@ import { formatConsistency } from '@shoal/coordinator'
 import { limits } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'
 import Type from 'typebox'
+import { bucketOf } from '../access.ts'
 import type { Exchange } from '../exchange.ts'
 import { fieldError } from '../headers/fault.ts'
 import { consistencyOf, type Headers } from '../headers/key-headers.ts'
 import { chooseType } from '../headers/negotiation.ts'
 import { parseTimeout } from '../headers/numbers.ts'
-import { readBucketAlone } from '../path.ts'
 import { BucketName, json, problems } from '../schemas/common.ts'
 import { KeyPage, ListHeaders, ListQuery } from '../schemas/list.ts'
 import { type App, respond } from './scope.ts'
@@ -24,7 +24,7 @@ export function addListRoute(app: App): void {
   app.get(
     '/v1/kv/:bucket',
     {
-      config: { operation: 'list' },
+      config: { operation: 'list', access: 'read' },
       schema: {
         operationId: 'listKeys',
         summary: 'List keys by prefix',
@@ -68,7 +68,7 @@ export function addListRoute(app: App): void {
 
 async function list(exchange: Exchange, query: ListQuery): Promise<void> {
   const { services, request } = exchange
-  const bucket = readBucketAlone(request.url ?? '', prefix)
+  const bucket = bucketOf(exchange, prefix)
   const headers = request.headers as Headers
   const timeout = headers['shoal-timeout']
   const place = { bucket, prefix: query.prefix ?? '' }

@@ -12,14 +12,15 @@ import { draining } from '../services.ts'
 import { type App, respond } from './scope.ts'
 
 const tags = ['Operations']
-const config = { operation: 'operations' } as const
+const open = { operation: 'operations', access: 'open' } as const
+const state = { operation: 'operations', access: 'read' } as const
 
 export function addOperationsRoutes(app: App, registry: Registry): void {
   const Live = Type.Object({ status: Type.String() })
   app.get(
     '/livez',
     {
-      config,
+      config: open,
       schema: {
         operationId: 'livez',
         summary: 'Whether the process answers at all',
@@ -35,7 +36,7 @@ export function addOperationsRoutes(app: App, registry: Registry): void {
   app.get(
     '/readyz',
     {
-      config,
+      config: open,
       schema: {
         operationId: 'readyz',
         summary: 'Whether this node serves',
@@ -52,7 +53,7 @@ export function addOperationsRoutes(app: App, registry: Registry): void {
   app.get(
     '/healthz',
     {
-      config,
+      config: state,
       schema: {
         operationId: 'healthz',
         summary: 'The verdict on the cluster in plain words',
@@ -87,7 +88,7 @@ function addMetricsRoute(app: App, registry: Registry): void {
   app.get(
     '/metrics',
     {
-      config,
+      config: state,
       schema: {
         operationId: 'metrics',
         summary: 'Metrics for Prometheus',
@@ -114,7 +115,7 @@ function addDescriptionRoute(app: App): void {
   app.get(
     '/openapi.json',
     {
-      config,
+      config: open,
       schema: {
         operationId: 'openapi',
         summary: 'This API as an OpenAPI 3.1 document',

@@ -2,11 +2,12 @@
 import { limits, ShoalError } from '@shoal/kernel'
 import { mediaTypes } from '@shoal/wire'
 import Type, { type TSchema } from 'typebox'
+import { bucketAndKeyOf, demandBucket } from '../access.ts'
 import type { Exchange } from '../exchange.ts'
 import { checkOpaque } from '../headers/fault.ts'
 import type { Headers } from '../headers/key-headers.ts'
 import { parseTimeout } from '../headers/numbers.ts'
-import { pathOf, readBucketAndKey } from '../path.ts'
+import { pathOf } from '../path.ts'
 import { json, problems } from '../schemas/common.ts'
 import { KeyParams } from '../schemas/kv.ts'
 import {
@@ -34,7 +35,10 @@ export function addStateRoutes(app: App, services: Services): void {
     const response = { 200: json('As this node sees it.', schema), ...problems('SHOAL_INTERNAL') }
     app.get(
       url,
-      { config: { operation: 'state' }, schema: { operationId, summary, tags, response } },
+      {
+        config: { operation: 'state', access: 'read' },
+        schema: { operationId, summary, tags, response },
+      },
       (request, reply) =>
         respond(request, reply, async (exchange) =>
           exchange.answerJson(200, mediaTypes.json, await read()),
@@ -64,7 +68,7 @@ function addExplainRoute(app: App): void {
   app.get(
     '/v1/explain/:bucket/:key',
     {
-      config: { operation: 'explain' },
+      config: { operation: 'explain', access: 'read' },
       schema: {
         operationId: 'explainKey',
         summary: 'Where a key is and who holds which version right now',
@@ -94,7 +98,7 @@ function addExplainRoute(app: App): void {
 
 async function explain(exchange: Exchange): Promise<void> {
   const { services, request } = exchange
-  const { bucket, key } = readBucketAndKey(request.url ?? '', explainPrefix)
+  const { bucket, key } = bucketAndKeyOf(exchange, explainPrefix)
   const given = (request.headers as Headers)['shoal-timeout']
   const timeout = given === undefined ? limits.readTimeoutDefault : parseTimeout(given)
   const explanation = await services.keyValue.explain(bucket, key, timeout)
@@ -105,7 +109,7 @@ function addTraceRoute(app: App): void {
   app.get(
     '/v1/traces/:id',
     {
-      config: { operation: 'state' },
+      config: { operation: 'state', access: 'read' },
       schema: {
         operationId: 'getTrace',
         summary: 'What every replica did for a request sent with Explain: ?1',
@@ -133,5 +137,6 @@ async function showTrace(exchange: Exchange): Promise<void> {
   if (trace === undefined) {
     throw new ShoalError('SHOAL_TRACE_NOT_FOUND', `no node has a trace ${id}`)
   }
+  demandBucket(exchange.caller, trace.bucket)
   exchange.answerJson(200, mediaTypes.json, trace)
 }

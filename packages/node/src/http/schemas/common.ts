@@ -25,6 +25,7 @@ export const commonHeaders = {
   'Request-Id': Type.String({ description: 'Name this one in a report or find it in the log.' }),
   'Server-Timing': Type.String({ description: 'Milliseconds on this node: `total;dur=1.25`.' }),
   'Cache-Control': Type.String({ description: 'Always `no-store`.' }),
+  'X-Content-Type-Options': Type.String({ description: 'Always `nosniff`.' }),
 }
 
 export interface ResponseDocument {

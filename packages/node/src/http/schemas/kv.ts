@@ -131,6 +131,12 @@ const valueHeaders = {
   'Last-Modified': Type.String({ description: 'From the clock of the coordinator of the write.' }),
 }
 
+/** Of answers that hold what somebody stored. */
+const inertHeaders = {
+  'Content-Security-Policy': Type.String({ description: 'A browser runs nothing of a value.' }),
+  'Cross-Origin-Resource-Policy': Type.String({ description: 'Always `same-origin`.' }),
+}
+
 const siblingHeaders = {
   ...valueHeaders,
   Siblings: Type.Integer({ description: 'How many values the key has, above one.' }),
@@ -195,6 +201,7 @@ export const readResponses: Readonly<Record<string, ResponseDocument>> = {
     description: 'The value, byte for byte, under the Content-Type it was written with.',
     headers: {
       ...siblingHeaders,
+      ...inertHeaders,
       'Preference-Applied': Type.String({ description: '`siblings=resolve`, where it was.' }),
     },
     content: { '*/*': anyBytes },
