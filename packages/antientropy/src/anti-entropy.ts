@@ -11,13 +11,14 @@ import type { Store } from '@shoal/storage'
 import { type Debt, debtOf } from './core/debt.ts'
 import type { ExchangeEnding } from './core/exchange-machine.ts'
 import type { ScheduleFigures } from './core/schedule.ts'
-import type {
-  AntiEntropyEvent,
-  Budget,
-  ExchangeQuestion,
-  LocalReplica,
-  Peers,
-  Placement,
+import {
+  type AntiEntropyEvent,
+  type Budget,
+  type ExchangeQuestion,
+  type LocalReplica,
+  othersOf,
+  type Peers,
+  type Placement,
 } from './ports.ts'
 import { ExchangeAnswers } from './shell/exchange-answers.ts'
 import type { ExchangePlan } from './shell/exchange-run.ts'
@@ -85,6 +86,7 @@ export class AntiEntropy {
   readonly #scrubber: Scrubber
   readonly #scrubRounds: ScrubRounds
   readonly repairs: Repairs
+  #isOlderDisk = false
   #exchanges = 0
   #pulled = 0
   #pushed = 0
@@ -131,7 +133,10 @@ export class AntiEntropy {
     })
     this.#healer = new Healer({ env, store, replica, peers, budget, placement, tell })
     const healer = this.#healer
-    this.#scrubber = new Scrubber({ replica, peers, placement, checker, healer, exchange, tell })
+    this.#scrubber = new Scrubber({
+      ...{ replica, peers, placement, checker, healer, exchange, tell },
+      lost: (partition) => this.reportLoss([partition], 'its rows were not those it had written'),
+    })
     const scrubber = this.#scrubber
     this.#scrubRounds = new ScrubRounds({
       ...{ env, store, placement, scrubber, budget },
@@ -208,8 +213,26 @@ export class AntiEntropy {
   async markLost(partitions: readonly Partition[], reason: string): Promise<void> {
     await this.#lost.lose(partitions, reason)
     const { placement } = this.#parts
-    const peers = new Set(partitions.flatMap((each) => [...placement().preferenceList(each)]))
-    for (const peer of peers) this.#rounds.peerUp(peer)
+    for (const partition of partitions) {
+      for (const peer of othersOf(placement(), partition))
+        this.#rounds.returned({ partition, peer })
+    }
+  }
+
+  /** As `markLost`, for who cannot wait: holds at once, and is on disk soon. */
+  reportLoss(partitions: readonly Partition[], reason: string): void {
+    void this.#keep(this.markLost(partitions, reason))
+  }
+
+  /**
+   * This disk is an older copy of itself (A2). Told at each sign of it; what counts is the first:
+   * what was merged from others since then is not missing.
+   */
+  reportOlderDisk(): void {
+    if (this.#isOlderDisk) return
+    this.#isOlderDisk = true
+    const ring = this.#parts.placement()
+    this.reportLoss(ring.partitionsOf(ring.self), 'the disk is an older copy of itself')
   }
 
   /** Whether this node's copy of the partition counts to R (Q6). */

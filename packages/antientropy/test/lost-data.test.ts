@@ -1,5 +1,6 @@
 import { limits, millis, nodeId, type Partition } from '@shoal/kernel'
 import { makeRowKey, partitionOfRowKey } from '@shoal/ring'
+import { createMemoryDisk, createMemoryStore, noteLoss } from '@shoal/storage'
 import fc from 'fast-check'
 import t from 'tap'
 import { LostData, neededFor } from '../src/core/lost-data.ts'
@@ -174,6 +175,37 @@ t.test('X24: a damaged record makes all partitions lost', async (t) => {
   await cluster.until(() => countsAll(n3))
   await cluster.until(() => durable() === undefined)
   t.pass('forgotten on disk too')
+})
+
+t.test('X24: what was noted before a crash is lost after it, and noted only once', async (t) => {
+  const cluster = await filled()
+  const { store } = cluster.node('n3')
+  const batch = store.batch()
+  noteLoss(batch, P)
+  store.write(batch)
+  await cluster.settled(store.sync())
+  const n3 = await cluster.boot('n3', cluster.crash('n3'))
+  t.same(n3.antiEntropy.lostPartitions(), [P])
+  await cluster.until(() => countsAll(n3))
+  await cluster.until(() => n3.disk.durable('meta', Buffer.from('lost-data')) === undefined)
+  const again = await cluster.boot('n3', cluster.crash('n3'))
+  t.ok(countsAll(again), 'after another start nothing is')
+})
+
+t.test('X24: a new directory has lost all of it', async (t) => {
+  const cluster = await filled()
+  cluster.crash('n3')
+  const disk = createMemoryDisk()
+  const note = createMemoryStore(cluster.env, { disk })
+  const batch = note.batch()
+  noteLoss(batch)
+  note.write(batch)
+  await cluster.settled(note.close())
+  const n3 = await cluster.boot('n3', disk)
+  t.equal(n3.antiEntropy.lostPartitions().length, 8)
+  await cluster.until(() => countsAll(n3))
+  t.same([...cluster.rowsOf('n3')].length, 60)
+  await cluster.until(() => n3.disk.durable('meta', Buffer.from('lost-data')) === undefined)
 })
 
 t.test('X25: a peer that cannot give a row has not been merged from', async (t) => {

@@ -99,6 +99,7 @@ function scrubberOf(check: (run: Run) => RunVerdict | undefined) {
     },
     exchange: () => Promise.reject(new Error('there is no peer')),
     tell: (event) => void events.push(event),
+    lost: () => undefined,
   })
   return { scrubber, events, healed, corrected }
 }

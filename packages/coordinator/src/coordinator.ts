@@ -1,5 +1,13 @@
 import type { ContextCodec, SessionCodec } from '@shoal/causality'
-import { type Env, limits, type Millis, millis, type NodeId, ShoalError } from '@shoal/kernel'
+import {
+  type Env,
+  limits,
+  type Millis,
+  millis,
+  type NodeId,
+  type Partition,
+  ShoalError,
+} from '@shoal/kernel'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import {
@@ -59,6 +67,10 @@ export interface CoordinatorParts {
   readonly hints?: Hints
   /** Absent while nothing watches the others: then a channel that is up is all that counts. */
   readonly liveness?: Liveness
+  /** Whether replicas that a read finds behind are sent what they lack. Default true. */
+  readonly readRepair?: boolean
+  /** A peer is known to lack something of a partition, and nothing will bring it there. */
+  readonly dirty?: (partition: Partition, node: NodeId) => void
 }
 
 /** How late a deadline, and a hedge, may be noticed. */
@@ -85,6 +97,8 @@ export class Coordinator implements KeyValue {
       peers,
       liveness,
       hints,
+      readRepair: parts.readRepair ?? true,
+      dirty: parts.dirty,
       contexts,
       sessions,
       deadlines: new Deadlines(env, DEADLINE_TICK),

@@ -1,5 +1,12 @@
 import type { ContextCodec, SessionCodec } from '@shoal/causality'
-import { type Env, type ErrorCode, type Millis, millis, type NodeId } from '@shoal/kernel'
+import {
+  type Env,
+  type ErrorCode,
+  type Millis,
+  millis,
+  type NodeId,
+  type Partition,
+} from '@shoal/kernel'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import type { Deadlines } from './deadlines.ts'
@@ -16,6 +23,9 @@ export interface Desk {
   /** Absent: every node whose channel is up is as good as any other. */
   readonly liveness: Liveness | undefined
   readonly hints: Hints | undefined
+  readonly readRepair: boolean
+  /** A peer is known to lack something of a partition, and nothing will bring it there. */
+  readonly dirty: ((partition: Partition, node: NodeId) => void) | undefined
   readonly contexts: ContextCodec
   readonly sessions: SessionCodec
   readonly deadlines: Deadlines

@@ -150,6 +150,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     if (code === 'SHOAL_ROW_DAMAGED') this.#damaged |= bit(tag)
     progress.note(tag, code)
     this.#feed({ kind: 'failed', by: tag })
+    if (this.#replied && code === 'SHOAL_ROW_DAMAGED') this.#repairBehind()
   }
 
   onDeadline(): void {

@@ -1,5 +1,6 @@
 import { type ErrorCode, limits, type NodeId, seconds } from '@shoal/kernel'
 import type { MergeSink } from '@shoal/replica'
+import { partitionOfRowKey } from '@shoal/ring'
 import { mergeFlags, mergeHeaderBytes, questionKinds, writeMergeHeader } from '@shoal/wire'
 import type { Desk, Figures } from './desk.ts'
 import type { PeerSink } from './ports.ts'
@@ -15,15 +16,19 @@ export interface Repair {
 
 /**
  * Sends a merged row to a replica that was found behind. Bounded, without retry: the next read of
- * the key, or anti-entropy, finds what this one could not do.
+ * the key, or anti-entropy, finds what this one could not do; where there was no room for it, that
+ * pair is compared before others.
  *
  * @returns whether it was sent
  */
 export function repairReplica(desk: Desk, repair: Repair): boolean {
+  if (!desk.readRepair) return false
   const { figures } = desk
   const full = figures.repairsInFlight >= limits.repairsInFlightMax
   if (full || desk.env.inject('coordinator: too many repairs')) {
     figures.repairsDropped++
+    if (repair.node)
+      desk.dirty?.(partitionOfRowKey(repair.rowKey, desk.ring().partitions), repair.node)
     return false
   }
   figures.repairsInFlight++

@@ -62,6 +62,8 @@ export type EngineSettings = Pick<
   readonly membership?: boolean
   /** Default true. */
   readonly handoff?: boolean
+  /** Default true. */
+  readonly readRepair?: boolean
   /** Off: answers its peers, and begins nothing. Default true. */
   readonly antiEntropy?: boolean
   readonly exchange?: AntiEntropySettings
@@ -103,6 +105,10 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ...(requestMemoryEntries === undefined ? {} : { requestMemoryEntries }),
     ...(cleanStopAgeMax === undefined ? {} : { cleanStopAgeMax }),
     onDamage: (rowKey) => healing?.reportDamage(rowKey),
+    onLoss: ({ kind, partition }) => {
+      if (kind === 'forgotten') healing?.reportLoss([partition], 'copies were damaged')
+      else healing?.reportOlderDisk()
+    },
   })
   const peers = parts.connect(ring)
   const membership = settings.membership === false ? undefined : watchMembers(parts, ring, peers)
@@ -140,6 +146,8 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     sessions: createSessionCodec(secrets, contexts),
     settings: { durability: settings.durability },
     ...(handoff ? { hints: handoff } : {}),
+    readRepair: settings.readRepair ?? true,
+    dirty: (partition, node) => antiEntropy.markDirty(partition, node),
   })
   foreground = coordinator
   const status = (): StatusMessage => parts.status(ring)

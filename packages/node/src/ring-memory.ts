@@ -1,6 +1,6 @@
 import { ShoalError } from '@shoal/kernel'
 import { decodeRing, encodeRing, type RingRecord, ringDifference } from '@shoal/ring'
-import type { Store } from '@shoal/storage'
+import { noteLoss, type Store } from '@shoal/storage'
 
 /**
  * The ring record this node works with, kept on its disk. The first one is computed from the
@@ -23,6 +23,8 @@ export async function settleRing(store: Store, configured: RingRecord): Promise<
   if (kept) checkOnlyAddresses(configured, kept)
   const batch = store.batch()
   batch.put('meta', KEY, encodeRing(configured))
+  // A directory without a ring is a new one: what its node held before, if it did, is lost (Q6).
+  if (!kept) noteLoss(batch)
   store.write(batch)
   await store.sync()
   return configured

@@ -9,6 +9,7 @@ export type {
   PutSink,
   Written,
 } from './operations.ts'
+export type { Loss } from './pipeline.ts'
 export type { RowSink } from './reads.ts'
 export {
   type DigestCorrection,

@@ -12,6 +12,7 @@ import {
   type Batch,
   decodeStoredVersion,
   encodeStoredVersion,
+  noteLoss,
   rowVersion,
   type Store,
   verifyRow,
@@ -55,7 +56,15 @@ export interface PipelineParts {
   readonly requests: RequestMemory
   readonly stamps: Stamps
   readonly damaged: (rowKey: Buffer) => void
+  readonly lost: (loss: Loss) => void
 }
+
+/** Something that was on this disk is not there any more (Q6). */
+export type Loss =
+  /** A key's row and version record both failed their checksums; a copy of a peer replaced them. */
+  | { readonly kind: 'forgotten'; readonly partition: Partition }
+  /** A clock knows more of this node's own writes than this disk: it is an older one. */
+  | { readonly kind: 'older disk'; readonly partition: Partition }
 
 export interface PipelineFigures {
   groups: number
@@ -173,6 +182,9 @@ export class Pipeline {
     const { slots, distinct } = loaded
     if (env.inject('replica: a new actor')) this.#rotate(distinct)
     const results = group.map((operation, index) => this.#apply(slots[index] as Slot, operation))
+    for (const partition of this.#parts.actors.takeBehind()) {
+      this.#parts.lost({ kind: 'older disk', partition })
+    }
     const changed = distinct.filter((slot) => slot.changed)
     if (changed.length > 0 && !this.#write(changed)) {
       this.#forgetRequests(group, results)
@@ -284,12 +296,14 @@ export class Pipeline {
   /**
    * Neither version nor row of a key can be read, and a peer's copy is about to replace them. What
    * this disk knew is gone, with it perhaps our own last counters (A2) and the key's share of the
-   * digest (E1).
+   * digest (E1). Whoever keeps account of losses is told before the batch is written.
    */
   #forget(slot: Slot): void {
     this.#parts.actors.rotate(slot.partition)
     this.#suspect.add(slot.partition)
     this.#batch.put('digests', suspectKey(slot.partition), EMPTY)
+    noteLoss(this.#batch, slot.partition)
+    this.#parts.lost({ kind: 'forgotten', partition: slot.partition })
     slot.damaged = false
     slot.row = undefined
   }

@@ -14,7 +14,7 @@ import {
 } from './digest-journal.ts'
 import { type Listing, type ListingRequest, listKeys } from './listing.ts'
 import type { MergeOperation, PutOperation } from './operations.ts'
-import { Pipeline } from './pipeline.ts'
+import { type Loss, Pipeline } from './pipeline.ts'
 import { Reads, type RowSink } from './reads.ts'
 
 export interface ReplicaOptions {
@@ -33,6 +33,8 @@ export interface ReplicaOptions {
    * to replace it. The key may be a view: copy it to keep it.
    */
   readonly onDamage?: (rowKey: Buffer) => void
+  /** What this replica says of the partition is not to be taken for all there was (Q6). */
+  readonly onLoss?: (loss: Loss) => void
 }
 
 /** A segment whose digest is not that of its rows (E4). */
@@ -115,6 +117,7 @@ export class Replica {
       }),
       stamps: new Stamps(env.clock),
       damaged: options.onDamage ?? (() => undefined),
+      lost: options.onLoss ?? (() => undefined),
       wasClean: actors.areKept,
     })
   }
@@ -233,5 +236,6 @@ interface Parts {
   readonly requests: RequestMemory
   readonly stamps: Stamps
   readonly damaged: (rowKey: Buffer) => void
+  readonly lost: (loss: Loss) => void
   readonly wasClean: boolean
 }

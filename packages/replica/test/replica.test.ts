@@ -1,11 +1,12 @@
 import { clockEntries, compareClocks, emptyClock, liveCount, visibleCount } from '@shoal/causality'
 import { createTestEnv, type ErrorCode, type Partition, type TestEnv } from '@shoal/kernel'
-import { hash64, makeRowKey, partitionOfRowKey, segmentOfRowKey } from '@shoal/ring'
+import { hash64, makeRowKey, partitionOfRowKey, rowKeyName, segmentOfRowKey } from '@shoal/ring'
 import {
   createMemoryDisk,
   createMemoryStore,
   decodeValue,
   type MemoryDisk,
+  readLossNotes,
   rowBlocks,
   rowVersion,
   type Store,
@@ -23,13 +24,23 @@ interface Opened {
   readonly disk: MemoryDisk
   readonly store: Store
   readonly replica: Replica
+  /** What the replica found wrong with its disk. */
+  readonly told: string[]
 }
 
 async function open(disk = createMemoryDisk(), seed = 1): Promise<Opened> {
   const env = createTestEnv({ seed })
   const store = createMemoryStore(env, { disk })
-  const replica = await settle(env, Replica.open({ env, store, partitions: PARTITIONS }))
-  return { env, disk, store, replica }
+  const told: string[] = []
+  const replica = await settle(
+    env,
+    Replica.open({
+      ...{ env, store, partitions: PARTITIONS },
+      onDamage: (rowKey) => void told.push(`damaged ${rowKeyName(rowKey)}`),
+      onLoss: ({ kind, partition }) => void told.push(`${kind} ${partition}`),
+    }),
+  )
+  return { env, disk, store, replica, told }
 }
 
 /** Runs promises and turns until a promise has ended. */
@@ -215,6 +226,7 @@ t.test('a clock that shows our own actor ahead of us makes us somebody else (P2)
   await merge(restored, other ?? '', rowOf(later.written, other ?? ''))
   const next = await put(restored, 'k', 'v3')
   t.notSame(next.written?.actor, first.written?.actor)
+  t.ok(restored.told.includes(`older disk ${place('k')}`), 'and says what that is a sign of (Q6)')
 })
 
 t.test(
@@ -377,6 +389,7 @@ t.test(
     const row = Buffer.from(rowOf(written, 'k'))
     node.disk.corrupt('rows', makeRowKey('b', 'k'), node.env.random('rot'))
     t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
+    t.same(node.told, ['damaged b\0k'], 'and it is told of')
     t.equal(await merge(node, 'k', row), 'durable', 'an equal version alone does not notice')
     t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
     t.equal(await merge(node, 'k', row, { heal: true }), 'durable')
@@ -399,6 +412,10 @@ t.test(
     const next = await put(after, 'k', 'w')
     t.notSame(next.written?.actor, written?.actor)
     t.ok(await digestsHold(after))
+    const partition = partitionOfRowKey(makeRowKey('b', 'k'), PARTITIONS)
+    t.same(after.told, ['damaged b\0k', `forgotten ${partition}`])
+    const notes = await settle(after.env, readLossNotes(after.store))
+    t.same(notes, { all: false, partitions: [partition] }, 'a crash leaves what was lost (Q6)')
   },
 )
 
@@ -413,6 +430,25 @@ t.test('a rebuild counts a damaged row with its version, as its repair does (E1)
   node.disk.corrupt('rows', rowKey, node.env.random('rot'))
   const after = await reopen(node)
   t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
+  t.ok(await digestsHold(after))
+})
+
+t.test('a digest is put right only while it is what was compared (E4)', async (t) => {
+  const node = await open()
+  await put(node, 'k', 'v')
+  const rowKey = makeRowKey('b', 'k')
+  const partition = partitionOfRowKey(rowKey, PARTITIONS)
+  const segment = segmentOfRowKey(rowKey, PARTITIONS)
+  const kept = node.replica.segmentDigest(partition, segment)
+  const correct = (to: Opened, from: bigint, rebuilt: bigint): Promise<number> =>
+    settle(to.env, to.replica.correctDigests(partition, [{ segment, kept: from, rebuilt }]))
+  t.equal(await correct(node, kept, kept ^ 5n), 1)
+  t.equal(node.replica.segmentDigest(partition, segment), kept ^ 5n)
+  node.disk.crash({ keepUnsynced: 0 })
+  const after = await reopen(node)
+  t.equal(after.replica.segmentDigest(partition, segment), kept ^ 5n, 'durable when it is told')
+  t.equal(await correct(after, kept, 1n), 0, 'it has changed since then')
+  t.equal(await correct(after, kept ^ 5n, kept), 1)
   t.ok(await digestsHold(after))
 })
 

@@ -1,5 +1,6 @@
 /** @shoal/storage: one node's disk, and the form of what lies on it. */
 export { leaveCleanMarker, takeCleanMarker } from './clean-marker.ts'
+export { clearLossNotes, type LossNotes, noteLoss, readLossNotes } from './loss-notes.ts'
 export type { WrittenBatch } from './memory/memory-batch.ts'
 export type {
   CrashOutcome,

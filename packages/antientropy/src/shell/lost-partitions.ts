@@ -1,5 +1,5 @@
 import type { NodeId, Partition } from '@shoal/kernel'
-import type { Store } from '@shoal/storage'
+import { clearLossNotes, type LossNotes, readLossNotes, type Store } from '@shoal/storage'
 import { LostData } from '../core/lost-data.ts'
 import { type AntiEntropyEvent, othersOf, type Placement } from '../ports.ts'
 
@@ -15,23 +15,36 @@ export interface LostParts {
 export class LostPartitions {
   readonly #parts: LostParts
   readonly #data: LostData
-  /** Writes to the disk, one behind the other. */
+  /** The write to the disk that runs, and the one that will take everything up to its start. */
   #writing: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
+  /** Notes on disk that the next write replaces. */
+  #notes: { all: boolean; readonly partitions: Set<Partition> }
 
-  private constructor(parts: LostParts, data: LostData) {
+  private constructor(parts: LostParts, data: LostData, notes: LossNotes) {
     this.#parts = parts
     this.#data = data
+    this.#notes = { all: notes.all, partitions: new Set(notes.partitions) }
   }
 
-  /** A record that cannot be read says that something was lost, and not what: everything is. */
+  /**
+   * With what was noted and not yet taken over. A record that cannot be read says that something
+   * was lost, and not what: everything is.
+   */
   static async open(parts: LostParts): Promise<LostPartitions> {
-    const [durable] = await parts.store.getMany('meta', [KEY])
+    const { store, placement } = parts
+    const [durable] = await store.getMany('meta', [KEY])
+    const notes = await readLossNotes(store)
     const data = durable ? LostData.decode(durable) : new LostData()
-    if (data) return new LostPartitions(parts, data)
-    const lost = new LostPartitions(parts, new LostData())
-    const placement = parts.placement()
-    const held = placement.partitionsOf(placement.self)
-    await lost.lose(held, 'the record of lost partitions is damaged')
+    const lost = new LostPartitions(parts, data ?? new LostData(), notes)
+    const ring = placement()
+    const held = ring.partitionsOf(ring.self)
+    if (!data) await lost.lose(held, 'the record of lost partitions is damaged')
+    else if (notes.all) await lost.lose(held, 'the data directory is new')
+    else {
+      const noted = notes.partitions.filter((each) => held.includes(each))
+      await lost.lose(noted, 'copies were damaged beyond reading')
+    }
     return lost
   }
 
@@ -50,9 +63,12 @@ export class LostPartitions {
   /** Resolves when it is on disk: nothing may be answered from these partitions before. */
   async lose(partitions: readonly Partition[], reason: string): Promise<void> {
     if (partitions.length === 0) return
+    for (const partition of partitions) this.#notes.partitions.add(partition)
     this.#data.lose(partitions)
     this.#data.review((partition) => othersOf(this.#parts.placement(), partition))
-    this.#parts.tell({ kind: 'dataLost', partitions, reason })
+    // With a single copy there is nobody to merge from: it counts as it is.
+    const left = partitions.filter((partition) => !this.#data.countsToReads(partition))
+    if (left.length > 0) this.#parts.tell({ kind: 'dataLost', partitions: left, reason })
     await this.#save()
   }
 
@@ -75,9 +91,14 @@ export class LostPartitions {
     if (gone.length + whole.length > 0) await this.#save()
   }
 
+  /** Many changes in a row are few writes. */
   #save(): Promise<void> {
-    this.#writing = this.#writing.then(() => this.#write())
-    return this.#writing
+    this.#next ??= this.#writing.then(() => {
+      this.#next = undefined
+      this.#writing = this.#write()
+      return this.#writing
+    })
+    return this.#next
   }
 
   async #write(): Promise<void> {
@@ -85,6 +106,9 @@ export class LostPartitions {
     const batch = store.batch()
     if (this.#data.isWhole) batch.delete('meta', KEY)
     else batch.put('meta', KEY, this.#data.encode())
+    const { all, partitions } = this.#notes
+    clearLossNotes(batch, { all, partitions: [...partitions] })
+    this.#notes = { all: false, partitions: new Set() }
     store.write(batch)
     await store.sync()
   }

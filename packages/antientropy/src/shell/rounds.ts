@@ -61,6 +61,12 @@ export class Rounds {
     this.wake()
   }
 
+  /** This node lost what it had of the pair: as if it came back. */
+  returned(pair: PairKey): void {
+    this.#schedule.urge(pair, 'returned', this.#now())
+    this.wake()
+  }
+
   markDirty(pair: PairKey): void {
     this.#schedule.urge(pair, 'dirty', this.#now())
     this.wake()

@@ -22,6 +22,8 @@ export interface ScrubberParts {
   readonly healer: Pick<Healer, 'heal'>
   readonly exchange: (plan: ExchangePlan) => Promise<ExchangeEnding>
   readonly tell: (event: AntiEntropyEvent) => void
+  /** Rows of the partition were not those its digests told of: some may be gone (Q6). */
+  readonly lost: (partition: Partition) => void
 }
 
 export interface ScrubReport {
@@ -142,13 +144,14 @@ export class Scrubber {
    * Digests first: a row that is merged anew takes out of the digest what the check said is in it.
    */
   async #settle(partition: Partition, verdict: RunVerdict): Promise<ScrubReport> {
-    const { replica, tell } = this.#parts
+    const { replica, tell, lost } = this.#parts
     const { wrong, findings, rows } = verdict
     let corrected = 0
     if (wrong.length > 0) {
       corrected = await replica.correctDigests(partition, wrong)
       const segments = wrong.map(({ segment }) => segment)
       tell({ kind: 'digestWrong', partition, segments, corrected })
+      if (corrected > 0) lost(partition)
     }
     const healed = await this.#healAll(findings)
     return {

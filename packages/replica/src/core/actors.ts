@@ -27,6 +27,7 @@ export interface KeptActors {
 const ACTOR_BYTES = 8
 const ENTRY_BYTES = 2 + ACTOR_BYTES + 8
 const HEADER_BYTES = 1 + 8
+const NONE: readonly Partition[] = []
 const MARKER_VERSION = 2
 
 export class Actors {
@@ -34,6 +35,7 @@ export class Actors {
   readonly #byPartition = new Map<Partition, Actor>()
   #minted = 0
   #rotated = 0
+  readonly #behind = new Set<Partition>()
 
   /** Whether a marker was believed: then actors go on (A2). */
   readonly areKept: boolean
@@ -76,6 +78,20 @@ export class Actors {
    * A clock showed our own actor ahead of us: this disk is older than what others saw of it (A2).
    * From here on this node writes as somebody new.
    */
+  foundBehind(partition: Partition): void {
+    this.rotate(partition)
+    this.#behind.add(partition)
+  }
+
+  /** Partitions found behind since the last call: what was on this disk once is not (Q6). */
+  takeBehind(): readonly Partition[] {
+    if (this.#behind.size === 0) return NONE
+    const behind = [...this.#behind]
+    this.#behind.clear()
+    return behind
+  }
+
+  /** From here on this node writes to the partition as somebody new. */
   rotate(partition: Partition): Actor {
     if (this.#byPartition.has(partition)) this.#rotated++
     return this.#mint(partition)

@@ -304,7 +304,7 @@ function contentOf(blocks: readonly Buffer[], dot: Remembered): bigint | undefin
 
 function rotateIfBehind(actors: Actors, partition: Partition, clock: Buffer | undefined): void {
   const actor = clock && actors.peek(partition)
-  if (actor && counterOf(clock, actor.id) > actor.counter) actors.rotate(partition)
+  if (actor && counterOf(clock, actor.id) > actor.counter) actors.foundBehind(partition)
 }
 
 /** How many live values of a version a context leaves standing. Tombstones stand too. */
