@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import t, { type Test } from 'tap'
-import { keepAlive, kv } from './support/http.ts'
+import { type Answer, keepAlive, kv } from './support/http.ts'
 import { explanationOf, receiptOf } from './support/kv-answers.ts'
 import { Load, readAll } from './support/load.ts'
 import { NodeProcess } from './support/node-process.ts'
@@ -238,6 +238,19 @@ t.test('a node that is asked to stop under load finishes what it began', async (
   await cluster.start('n2')
   const crashed = await nextDot(n2, key)
   t.not(crashed.actor, before.actor, 'after a crash under a new one')
+})
+
+t.test('a node stops cleanly although a peer that owes it an answer is silent', async (t) => {
+  const headers = { 'Shoal-Timeout': '30000' }
+  const put = (): Promise<Answer> =>
+    n2.ask(kv('silent', 'k'), { method: 'PUT', body: 'x', headers })
+  await put()
+  n3.freeze()
+  t.equal((await put()).status, 204, 'the other peer has answered')
+  const ending = await n2.stop()
+  n3.thaw()
+  t.same(ending, { code: 0, signal: null }, 'it gives the silent one up, and ends as it should')
+  await cluster.start('n2')
 })
 
 t.test('every node is restarted in turn, and nobody notices but by receipts', async (t) => {

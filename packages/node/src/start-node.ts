@@ -35,7 +35,7 @@ export async function startNode(
     url: listening.url,
     parts,
     stop: () => {
-      stopping ??= stopNode(parts, peerServer)
+      stopping ??= holdingTheProcess(stopNode(parts, peerServer))
       return stopping
     },
   }
@@ -85,6 +85,21 @@ function measure({ env, meter, store, state }: NodeParts): void {
   }
   load()
   disk()
+}
+
+const HOLD_EVERY = seconds(60)
+
+/**
+ * The timers of a node do not keep its process running. Its sockets do, until the last one closes,
+ * which may be before all is done: then the process would end as if it had crashed.
+ */
+async function holdingTheProcess(work: Promise<void>): Promise<void> {
+  const hold = setInterval(() => {}, HOLD_EVERY)
+  try {
+    await work
+  } finally {
+    clearInterval(hold)
+  }
 }
 
 async function stopNode(parts: NodeParts, peerServer: Server | undefined): Promise<void> {
