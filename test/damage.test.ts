@@ -1,7 +1,6 @@
 /** Files of a node that change while it is down: a damaged copy is never an answer. */
-import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { flipBits, storeFiles } from './support/flip-bits.ts'
 import { keepAlive, kv } from './support/http.ts'
 import { randomFrom } from './support/load.ts'
 import type { NodeProcess } from './support/node-process.ts'
@@ -17,33 +16,10 @@ const VALUE_BYTES = 4_000
 
 const cluster = await RealCluster.start(t)
 const [n1, n2, n3] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess]
-const database = join(n3.plan.data, 'rocksdb')
 const textOf = (key: number): string => `${key}:`.padEnd(VALUE_BYTES, String(key))
 const random = randomFrom(seed)
 
-const sizeOf = (name: string): number => statSync(join(database, name)).size
-
-/** Tables and logs, the largest first: that one holds the values. */
-const files = (): string[] =>
-  readdirSync(database)
-    .filter((name) => /\.(sst|log)$/.test(name) && sizeOf(name) > 0)
-    .sort((one, other) => sizeOf(other) - sizeOf(one))
-
-/** Turns bits over, in the first `share` of each file: a table ends with what opens it. */
-function damage(damaged: readonly string[], flips: number, share = 1): void {
-  for (const name of damaged) {
-    const size = sizeOf(name) * share
-    const file = openSync(join(database, name), 'r+')
-    for (let flip = 0; flip < flips; flip++) {
-      const at = Math.floor(random() * size)
-      const byte = Buffer.alloc(1)
-      readSync(file, byte, 0, 1, at)
-      byte[0] = (byte[0] ?? 0) ^ (1 << Math.floor(random() * 8))
-      writeSync(file, byte, 0, 1, at)
-    }
-    closeSync(file)
-  }
-}
+const files = (): string[] => storeFiles(n3.plan.data)
 
 const agent = keepAlive()
 t.teardown(() => agent.destroy())
@@ -100,7 +76,7 @@ async function checkHealed(t: Test): Promise<void> {
 t.test('every file damaged after a clean stop', async (t) => {
   await writeAll()
   await cluster.stop('n3')
-  damage(files(), 20)
+  flipBits(files(), { flips: 20, random })
   await startDamaged(t)
   await checkHealed(t)
 })
@@ -108,7 +84,7 @@ t.test('every file damaged after a clean stop', async (t) => {
 t.test('every file damaged after a crash', async (t) => {
   await writeAll()
   await cluster.kill('n3')
-  damage(files(), 1)
+  flipBits(files(), { flips: 1, random })
   await startDamaged(t)
   await checkHealed(t)
 })
@@ -122,7 +98,7 @@ t.test('values damaged, and nothing else', async (t) => {
   await cluster.kill('n3')
   await cluster.start('n3')
   await cluster.stop('n3')
-  damage(files().slice(0, 1), 10, 0.8)
+  flipBits(files().slice(0, 1), { flips: 10, random, share: 0.8 })
   t.ok(await startDamaged(t), 'it serves: other replicas have what it lost')
   await checkHealed(t)
   const metrics = parseMetrics((await n3.ask('/metrics')).text)

@@ -1,9 +1,6 @@
 /** A node whose disk fills up while it writes: a small disk in memory, where one can be mounted. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { keyHeldBy } from './support/buckets.ts'
 import { type Answer, kv } from './support/http.ts'
 import { receiptOf } from './support/kv-answers.ts'
@@ -11,58 +8,20 @@ import { Load, readAll } from './support/load.ts'
 import type { NodeProcess } from './support/node-process.ts'
 import { checkProblem } from './support/problems.ts'
 import { RealCluster } from './support/real-cluster.ts'
+import { mountSmallDisk, type SmallDisk } from './support/small-disk.ts'
 import { until } from './support/until.ts'
 
 t.setTimeout(180_000)
 
-const DISK_MEBIBYTES = 700
 /** Enough to go below what a node keeps free for itself, by far. */
 const BALLAST_MEBIBYTES = 300
 
-interface SmallDisk {
-  readonly path: string
-  fill(mebibytes: number): void
-  /** Until not a byte is left. */
-  fillUp(): void
-  empty(): void
-}
-
-/** @returns why there is none, where there is none */
-function mountSmallDisk(t: Test): SmallDisk | string {
-  const path = mkdtempSync(join(tmpdir(), 'shoal-disk-'))
-  const ballast = join(path, 'ballast')
-  t.teardown(() => rmSync(path, { recursive: true, force: true }))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MEBIBYTES}m`, 'tmpfs', path], {
-      stdio: 'pipe',
-    })
-  } catch (error) {
-    return `no file system can be mounted here: ${(error as Error).message.trim()}`
-  }
-  t.teardown(() => void execFileSync('umount', ['-l', path], { stdio: 'pipe' }))
-  const allocate = (mebibytes: number): void =>
-    void execFileSync('fallocate', ['-l', `${mebibytes}MiB`, ballast], { stdio: 'pipe' })
-  return {
-    path,
-    fill: allocate,
-    fillUp: () => {
-      // What dd cannot write any more is the end it is asked for.
-      try {
-        const rest = ['if=/dev/zero', `of=${ballast}.rest`, 'bs=64k']
-        execFileSync('dd', rest, { stdio: 'pipe' })
-      } catch {
-        return
-      }
-    },
-    empty: () => {
-      for (const name of [ballast, `${ballast}.rest`]) rmSync(name, { force: true })
-    },
-  }
-}
-
-const disk = mountSmallDisk(t)
+const disk = mountSmallDisk()
 if (typeof disk === 'string') t.pass('a full disk', { skip: disk })
-else await fullDisk(disk)
+else {
+  t.teardown(() => disk.remove())
+  await fullDisk(disk)
+}
 
 async function fullDisk(disk: SmallDisk): Promise<void> {
   const cluster = await RealCluster.start(t, { dataOf: { n3: join(disk.path, 'n3') } })

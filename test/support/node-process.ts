@@ -25,8 +25,10 @@ export interface NodePlan {
   readonly id: string
   readonly url: string
   readonly data: string
-  /** Everything after `shoal start`. */
+  /** Everything after `shoal start`: names and values, and at the end a flag without one. */
   readonly parameters: readonly string[]
+  /** A command that runs the process elsewhere by becoming it, such as `ip netns exec NAME`. */
+  readonly runner?: readonly string[]
 }
 
 /** What a test process started and has not yet seen end. Its own end takes them along. */
@@ -94,7 +96,9 @@ export class NodeProcess {
 
   /** Starts the process and waits for nothing. `more` replaces parameters of the same name. */
   launch(more: readonly string[] = []): this {
-    const child = spawn(process.execPath, [script, 'start', ...this.#parameters(more)], {
+    const { runner = [] } = this.plan
+    const [command, ...words] = [...runner, process.execPath, script, 'start'] as const
+    const child = spawn(command ?? process.execPath, [...words, ...this.#parameters(more)], {
       // A group of its own, so that Ctrl-C reaches the test alone, which ends its nodes.
       detached: true,
       // Over the channel the node would notice if this process were killed.
@@ -140,8 +144,8 @@ export class NodeProcess {
     const replaced = new Set(more.filter((_, index) => index % 2 === 0))
     const kept: string[] = []
     for (let at = 0; at < this.plan.parameters.length; at += 2) {
-      const [name = '', value = ''] = this.plan.parameters.slice(at, at + 2)
-      if (!replaced.has(name)) kept.push(name, value)
+      const pair = this.plan.parameters.slice(at, at + 2)
+      if (!replaced.has(pair[0] ?? '')) kept.push(...pair)
     }
     return [...kept, ...more]
   }

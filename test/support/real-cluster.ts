@@ -137,7 +137,7 @@ const lastLines = ({ id, log }: NodeProcess): string =>
   `the last lines of ${id}:\n${log.trimEnd().split('\n').slice(-LINES_SHOWN).join('\n')}`
 
 /** As the node itself tells; a lost quorum is told as a problem. */
-async function nodesUp(node: NodeProcess): Promise<number> {
+export async function nodesUp(node: NodeProcess): Promise<number> {
   const answer = await node.ask('/healthz', { timeoutMs: 2_000 })
   const { nodesUp: up, got } = answer.json() as { nodesUp?: number; got?: number }
   return up ?? got ?? -1
