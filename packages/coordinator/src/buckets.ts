@@ -1,4 +1,13 @@
-import { type Env, limits, millis, ShoalError, seconds, type Timer } from '@shoal/kernel'
+import { isDeleted } from '@shoal/causality'
+import {
+  type Env,
+  limits,
+  type Millis,
+  millis,
+  ShoalError,
+  seconds,
+  type Timer,
+} from '@shoal/kernel'
 import { type KnownBuckets, SYSTEM_BUCKET } from './bucket-wait.ts'
 import type { Coordinator } from './coordinator.ts'
 import { formatProperties, parseProperties } from './core/bucket-properties.ts'
@@ -6,8 +15,11 @@ import { listVersions } from './listing.ts'
 import type { BucketProperties, Buckets, Consistency, ReadAnswer, WriteAnswer } from './requests.ts'
 
 const QUORUM: Consistency = { level: 'quorum', strict: false }
+const ALL: Consistency = { level: 'all', strict: false }
 const TIMEOUT = seconds(5)
 const PAGE_KEYS = 500
+/** For so long a disk that knows nothing looks for all copies, not only for a majority. */
+const ALL_COPIES_FOR = seconds(10)
 
 interface Known {
   readonly version: Buffer
@@ -34,6 +46,7 @@ export class BucketRegistry implements Buckets, KnownBuckets {
   readonly #env: Env
   readonly #remember: BucketsParts['remember']
   readonly #system: BucketProperties
+  readonly #began: Millis
   #known = new Map<string, Known>()
   #coordinator: Coordinator | undefined
   #timer: Timer | undefined
@@ -53,6 +66,7 @@ export class BucketRegistry implements Buckets, KnownBuckets {
       ttl: 0,
       durability: 'fsync',
     }
+    this.#began = env.clock.elapsed()
     this.#isKnown = remembered !== undefined
     for (const [name, properties] of remembered ?? []) {
       this.#known.set(name, { version: NO_VERSION, properties })
@@ -95,7 +109,7 @@ export class BucketRegistry implements Buckets, KnownBuckets {
   }
 
   async get(bucket: string): Promise<BucketProperties> {
-    return (await this.#read(bucket)) ?? this.defaults
+    return (await this.#read(bucket, QUORUM)) ?? this.defaults
   }
 
   async put(bucket: string, properties: BucketProperties): Promise<void> {
@@ -129,10 +143,37 @@ export class BucketRegistry implements Buckets, KnownBuckets {
         known.set(name, before)
         continue
       }
-      const properties = await this.#read(name)
+      const properties = await this.#readListed(name, version)
       if (properties) known.set(name, { version, properties })
     }
+    await this.#keepUnlisted(listed, known)
     this.#learn(known)
+  }
+
+  /**
+   * What was listed and not deleted is somewhere. A majority that does not show it has lost copies,
+   * and a bucket is not taken for a default one on the word of such a majority.
+   */
+  async #readListed(name: string, version: Buffer): Promise<BucketProperties | undefined> {
+    const properties = await this.#read(name, QUORUM)
+    if (properties || isDeleted(version, this.#env.clock.wall())) return properties
+    return await this.#read(name, ALL)
+  }
+
+  /**
+   * A deleted bucket is listed with its tombstone. One that is not listed at all was either
+   * deleted long ago or is on none of the disks that were asked, as theirs are new, late or
+   * damaged. Only all copies together tell; as long as one is missing, the bucket is kept.
+   */
+  async #keepUnlisted(listed: ReadonlyMap<string, Buffer>, known: Map<string, Known>) {
+    let isWhole = true
+    for (const [name, before] of this.#known) {
+      if (listed.has(name)) continue
+      const found = isWhole ? await this.#read(name, ALL).catch(unlessRefused) : 'refused'
+      if (found === 'refused') isWhole = false
+      const properties = found === 'refused' ? before.properties : found
+      if (properties) known.set(name, { ...before, properties })
+    }
   }
 
   #learn(known: Map<string, Known>): void {
@@ -169,7 +210,9 @@ export class BucketRegistry implements Buckets, KnownBuckets {
     const { desk } = this.#started()
     const versions = new Map<string, Buffer>()
     const n = Math.min(this.#system.n, desk.ring().copies)
-    const need = Math.floor(n / 2) + 1
+    // A disk that has never known a bucket proves nothing by not holding one.
+    const isNew = !this.#isKnown && this.#env.clock.elapsed() < this.#began + ALL_COPIES_FOR
+    const need = isNew ? n : Math.floor(n / 2) + 1
     let after: string | undefined = ''
     while (after !== undefined && versions.size < limits.bucketsMax) {
       const page: Awaited<ReturnType<typeof listVersions>> = await listVersions(desk, {
@@ -187,13 +230,13 @@ export class BucketRegistry implements Buckets, KnownBuckets {
     return versions
   }
 
-  async #read(bucket: string): Promise<BucketProperties | undefined> {
+  async #read(bucket: string, consistency: Consistency): Promise<BucketProperties | undefined> {
     const answer = await new Promise<ReadAnswer>((resolve, reject) => {
       this.#started().read(
         {
           bucket: SYSTEM_BUCKET,
           key: bucket,
-          consistency: QUORUM,
+          consistency,
           session: '',
           timeout: TIMEOUT,
           explain: false,
@@ -239,3 +282,9 @@ export class BucketRegistry implements Buckets, KnownBuckets {
 }
 
 const NO_VERSION = Buffer.alloc(0)
+
+/** A read that was refused says nothing. */
+function unlessRefused(error: unknown): 'refused' {
+  if (error instanceof ShoalError) return 'refused'
+  throw error
+}

@@ -1,6 +1,6 @@
 import { createTestEnv, millis, type ShoalError } from '@shoal/kernel'
 import t from 'tap'
-import { waitForBuckets } from '../src/bucket-wait.ts'
+import { SYSTEM_BUCKET, waitForBuckets } from '../src/bucket-wait.ts'
 import { BucketRegistry } from '../src/buckets.ts'
 import { Deadlines } from '../src/deadlines.ts'
 import type { BucketProperties } from '../src/requests.ts'
@@ -92,3 +92,51 @@ t.test(
     last.close()
   },
 )
+
+async function startRegistry(
+  cluster: TestCluster,
+  node: string,
+  remembered?: ReadonlyMap<string, BucketProperties>,
+): Promise<BucketRegistry> {
+  const registry = new BucketRegistry({
+    env: cluster.env,
+    defaults: defaultBucket,
+    remembered,
+    remember: () => undefined,
+  })
+  registry.follow(cluster.node(node).coordinator)
+  await cluster.until(() => registry.isKnown)
+  return registry
+}
+
+t.test('a new disk does not take a bucket for unknown that only one copy shows', async (t) => {
+  const cluster = await TestCluster.start(3)
+  const names = Array.from({ length: 12 }, (_none, index) => `logs-${index}`)
+  await cluster.isolate('n1')
+  for (const name of names) {
+    const put = { bucket: SYSTEM_BUCKET, level: 'one' } as const
+    t.notOk((await cluster.put('n1', name, '{"n":1}', put)) instanceof Error)
+  }
+  await cluster.rejoin('n1')
+  for (const node of ['n2', 'n3']) {
+    const registry = await startRegistry(cluster, node)
+    registry.close()
+    t.same(
+      names.filter((name) => registry.of(name).n !== 1),
+      [],
+      node,
+    )
+  }
+})
+
+t.test('a known bucket that no copy lists is forgotten when all copies were asked', async (t) => {
+  const cluster = await TestCluster.start(3)
+  const remembered = new Map([['logs', { ...defaultBucket, n: 1 }]])
+  await cluster.isolate('n3')
+  const registry = await startRegistry(cluster, 'n1', remembered)
+  await cluster.run(10_000)
+  t.equal(registry.of('logs').n, 1, 'n3 may hold it')
+  await cluster.rejoin('n3')
+  await cluster.until(() => registry.of('logs').n === 3)
+  registry.close()
+})
