@@ -75,13 +75,14 @@ export class Checks implements Observer {
    * a copy refuses every repair, and a read that needs it fails.
    */
   hasLostKnowledge(bucket: string, key: string): boolean {
-    const copies = this.#world
-      .keyOf(bucket, key)
-      .primaries.map((node) => this.#world.keyOf(bucket, key).copies[node] as Copy)
-    const sound = copies
+    const { primaries, copies, doubted } = this.#world.keyOf(bucket, key)
+    const own = primaries.map((node) => copies[node] as Copy)
+    const sound = own
       .filter(({ damaged }) => !damaged)
       .reduce((known, { cached }) => union(known, cached.events), noBits)
-    return copies.some(({ damaged, cached }) => damaged && !within(cached.events, sound))
+    // Of a disk that lied about the key nobody knows what it had seen.
+    const isLost = ({ cached }: Copy): boolean => doubted || !within(cached.events, sound)
+    return own.some((copy) => copy.damaged && isLost(copy))
   }
 
   /** Keys with the nodes that hold damaged rows of them, as far as the checks know. */

@@ -142,18 +142,29 @@ export class Disks {
     Object.assign(state, { unsynced: [], digestsDamaged })
     state.waiting.length = 0
     const now = this.#world.now()
+    const damaged = new Map<Key, Copy>()
     for (const key of this.#world.keys.values()) {
       hurt(key, index, now)
-      Object.assign(key.copies[index] as Copy, { ...emptyCopy(), damagedAt: now })
+      const copy = key.copies[index] as Copy
+      if (copy.damaged) damaged.set(key, { ...copy })
+      Object.assign(copy, { ...emptyCopy(), damagedAt: now })
     }
     for (let at = 0; at < disk.keyCount('versions'); at++) {
       const name = disk.keyAt('versions', at) as Buffer
       const key = this.#world.keyNamed(name.toString('latin1'))
       const record = disk.current('versions', name)
       const version = record && storedVersion(record, key.token)
+      const row = disk.current('rows', key.rowKey)
       const copy = key.copies[index] as Copy
-      copy.damaged = version === undefined
-      copy.versionDamaged = copy.damaged
+      // Bad blocks stay where they are; a flipped bit may lie in the older state, too.
+      const before = damaged.get(key)
+      copy.versionDamaged =
+        version === undefined ||
+        (before?.versionDamaged === true && !disk.canRead('versions', name))
+      copy.rowDamaged =
+        !(row && readRow(row, key.token)) ||
+        (before?.rowDamaged === true && !disk.canRead('rows', key.rowKey))
+      copy.damaged = copy.versionDamaged || copy.rowDamaged
       copy.cached = version ? key.history.state(version) : noState
       copy.durable = copy.cached
       copy.running = copy.cached.events

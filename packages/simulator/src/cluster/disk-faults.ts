@@ -130,22 +130,35 @@ export function mendDisk({ disk }: Machine): void {
   disk.freshReads()
 }
 
-/** How many of the last batches to take back so that the disk is an older copy of itself. */
-export function chooseRollback({ disk, clock }: Machine, random: Random): number {
-  const { history } = disk
+/**
+ * How many of the last batches to take back so that the disk is an older copy of itself.
+ *
+ * Copies are often made while a node is stopped: such a disk says that its stop was clean. One that
+ * is put back within the time for which that counts cannot be told from a restart, so the copy is
+ * then one of the moment before the stop.
+ */
+export function chooseRollback(machine: Machine, random: Random): number {
+  const { history } = machine.disk
   if (history.length === 0) return 0
-  // Copies are often made while a node is stopped: such a disk says that its stop was clean. One
-  // that is put back within the time for which that counts cannot be told from a restart.
-  const oldEnough = clock.wall() - CLEAN_STOP_AGE_MAX
-  const stopped = history.findLastIndex(({ operations }) =>
-    operations.some(
-      ({ column, key, value }) =>
-        column === 'meta' && key === MARKER && value && value.readDoubleBE(1) < oldEnough,
-    ),
-  )
+  const stopped = history.findLastIndex((batch) => {
+    const marker = markerIn(batch)?.value
+    return marker && isOutdated(machine, marker)
+  })
   if (stopped >= 0 && random.below(2) === 0) return history.length - 1 - stopped
   const most = Math.min(history.length, 2 ** random.below(12))
-  return 1 + random.below(most)
+  const left = history.length - 1 - random.below(most)
+  const last = history.findLastIndex((batch, at) => at < left && markerIn(batch))
+  const marker = history[last] && markerIn(history[last])?.value
+  return history.length - (marker && !isOutdated(machine, marker) ? last : left)
+}
+
+const markerIn = ({ operations }: Machine['disk']['history'][number]) =>
+  operations.find(({ column, key }) => column === 'meta' && key === MARKER)
+
+/** By its clock as it is, and as it will be when it is right again. */
+function isOutdated({ clock }: Machine, marker: Buffer): boolean {
+  const age = clock.wall() - marker.readDoubleBE(1)
+  return Math.min(age, age - clock.wallError) >= CLEAN_STOP_AGE_MAX
 }
 
 /** The marker of a clean stop. */

@@ -38,12 +38,25 @@ export function drawFaultsOf(
     const identity = { id: `${label}-${kind}${index}`, at }
     const fault = drawFault[kind](draw, identity, room)
     if (!fault) continue
+    if (fault.kind === 'rollback' && draw.chance(0.7)) drawn.push(copyingStop(draw, fault, room))
     const ending = endingBefore(fault, room.until)
     drawn.push(
       ...(ending.kind === 'crash' && draw.chance(BLACKOUTS) ? forAll(ending, room) : [ending]),
     )
   }
   return drawn
+}
+
+/** Copies of a disk are made while its node is stopped. */
+function copyingStop(draw: Draw, { id, at, node }: FaultEvent & { node: number }, room: FaultRoom) {
+  const before = Math.max(room.from, at - draw.spread(1_000, 20_000))
+  return {
+    id: `${id}-copy`,
+    at: before,
+    kind: 'stop',
+    node,
+    downFor: draw.spread(10, 500),
+  } as const
 }
 
 /** Of the crashes, those in which the power of a whole room is cut. */
