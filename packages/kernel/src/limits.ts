@@ -305,6 +305,16 @@ export const limits = {
   documentBytesMax: kibibytes(64),
   /** Under way at a time, over all connections. */
   batchesMax: 64,
+  /** Events that a node remembers, for clients that come back. */
+  eventsKept: 1_024,
+  /** Clients that follow the events of a node at a time. */
+  eventStreamsMax: 64,
+  /** Of events that a client has not read yet. Beyond it is cut off, and may come back. */
+  eventStreamBytesMax: kibibytes(512),
+  /** How often a stream says something when nothing happens. */
+  eventHeartbeat: seconds(10),
+  /** Of an event's id. */
+  eventIdCharsMax: 64,
   /** Texts of one header whose meaning is remembered. */
   headerMemoryEntries: 512,
   /** Of a trace's id. */

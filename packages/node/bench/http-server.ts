@@ -8,6 +8,7 @@ import type { KeyValue, ReadAnswer, WriteAnswer } from '@shoal/coordinator'
 import { createSystemEnv, millis, nodeId } from '@shoal/kernel'
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
+import { EventHub } from '../src/events/event-hub.ts'
 import { createHttpApp } from '../src/http/app.ts'
 import { Jobs } from '../src/jobs.ts'
 import {
@@ -76,6 +77,7 @@ async function openOurs(): Promise<string> {
     env,
     jobs,
     hints: fixedHints(jobs),
+    events: new EventHub({ env, node: nodeId('n1') }),
     keyValue: new Immediate(),
     buckets: new MemoryBuckets(),
     cluster: new FixedCluster(),

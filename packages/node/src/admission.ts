@@ -38,14 +38,21 @@ function overloaded(message: string, wanted: number, got: number): ShoalError {
 export class LoadAdmission implements Admission {
   readonly #env: Env
   readonly #read: () => LoadSignals
+  readonly #onChange: (refusal: ShoalError | undefined) => void
   #refusal: ShoalError | undefined
   #timer: Timer | undefined
   #last: LoadSignals | undefined
   #shed = 0
 
-  constructor(env: Env, read: () => LoadSignals) {
+  /** @param onChange  told when refusing begins, changes its reason, or ends */
+  constructor(
+    env: Env,
+    read: () => LoadSignals,
+    onChange: (refusal: ShoalError | undefined) => void = () => {},
+  ) {
     this.#env = env
     this.#read = read
+    this.#onChange = onChange
     this.#schedule()
   }
 
@@ -69,7 +76,9 @@ export class LoadAdmission implements Admission {
   #schedule(): void {
     this.#timer = this.#env.clock.after(CHECK_EVERY, () => {
       this.#last = this.#read()
+      const before = this.#refusal
       this.#refusal = judgeLoad(this.#last)
+      if (before?.message !== this.#refusal?.message) this.#onChange(this.#refusal)
       this.#schedule()
     })
   }

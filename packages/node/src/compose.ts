@@ -9,6 +9,7 @@ import { LoadAdmission } from './admission.ts'
 import { createClusterView } from './cluster-view.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { EventLoopMeter } from './event-loop.ts'
+import { NodeEvents } from './events/node-events.ts'
 import { createHintsView } from './hints-view.ts'
 import { createHttpApp } from './http/app.ts'
 import type { HttpApp, Log } from './http/ports.ts'
@@ -24,6 +25,7 @@ import { version } from './version.ts'
 export interface NodeParts extends Engine<NetworkPeers> {
   readonly admission: LoadAdmission
   readonly meter: EventLoopMeter
+  readonly events: NodeEvents
   readonly http: HttpApp
   readonly state: NodeState
 }
@@ -78,12 +80,14 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     node: settings.nodeId,
   })
   const state: NodeState = { serving: false, load: 0, diskBytes: 0 }
+  const events = new NodeEvents({ env, node: settings.nodeId, log })
   const engine = await openEngine({
     env,
     store,
     founded,
     tokenKey: secrets.tokenKey,
     settings,
+    onEvent: (event) => events.happened(event),
     status: (ring) => describeSelf({ env, ring, store, state }),
     connect: (ring) =>
       createPeers({
@@ -105,14 +109,18 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   const { ring, replica, peers, handoff, buckets, coordinator } = engine
   const jobs = new Jobs(env)
   const meter = new EventLoopMeter()
-  const admission = new LoadAdmission(env, () => {
-    const { stopped } = store.pressure()
-    return {
-      loopDelayMs: meter.takeDelayMs(),
-      queued: replica.queued,
-      writesStopped: stopped,
-    }
-  })
+  const admission = new LoadAdmission(
+    env,
+    () => {
+      const { stopped } = store.pressure()
+      return {
+        loopDelayMs: meter.takeDelayMs(),
+        queued: replica.queued,
+        writesStopped: stopped,
+      }
+    },
+    (refusal) => events.loadChanged(refusal),
+  )
   const status = (): StatusMessage => describeSelf({ env, ring, store, state })
   const metrics = new Registry()
   const http = await createHttpApp({
@@ -129,6 +137,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     }),
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
     jobs,
+    events: events.hub,
     admission,
     metrics,
     log,
@@ -136,7 +145,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     limits: { valueBytesMax: settings.valueBytesMax },
   })
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
-  return { ...engine, admission, meter, http, state }
+  return { ...engine, admission, meter, events, http, state }
 }
 
 /** Nodes of a cluster start one after the other: who is not there yet is no news. */

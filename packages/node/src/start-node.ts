@@ -68,9 +68,10 @@ async function listenForPeers(
   return server
 }
 
-function measure({ env, meter, store, state }: NodeParts): void {
+function measure({ env, meter, store, coordinator, events, state }: NodeParts): void {
   const load = (): void => {
     state.load = meter.takeUtilization()
+    events.lostWrites(coordinator.figures.lostWrites)
     env.clock.after(LOAD_EVERY, load)
   }
   const disk = (): void => {

@@ -67,6 +67,7 @@ export const mediaTypes = {
   bytes: 'application/octet-stream',
   json: 'application/json',
   ndjson: 'application/x-ndjson',
+  events: 'text/event-stream',
   problem: 'application/problem+json',
   multipart: 'multipart/mixed',
   siblings: 'application/vnd.shoal.siblings+json',

@@ -12,6 +12,7 @@ import { pathOf, readBucketAndKey } from './path.ts'
 import type { DrainStage, HttpApp, HttpAppOptions, Listening } from './ports.ts'
 import { addBatchRoute } from './routes/batch.ts'
 import { addBucketRoutes } from './routes/buckets.ts'
+import { addEventsRoute } from './routes/events.ts'
 import { addHintRoutes } from './routes/hints.ts'
 import { addJobRoute } from './routes/jobs.ts'
 import { addKeyValueRoutes } from './routes/kv.ts'
@@ -88,6 +89,7 @@ async function addRoutes(
     addListRoute(typed)
     addBucketRoutes(typed, services)
     addStateRoutes(typed, services)
+    addEventsRoute(typed)
     addHintRoutes(typed, services)
     addJobRoute(typed, services)
     addOperationsRoutes(typed, options.metrics)
@@ -126,9 +128,11 @@ function toHttpApp(
     onUpgrade: (listener) => nodeServer.onUpgrade(listener),
     setDraining: (stage: DrainStage = 'refusing') => {
       if (services.drain !== 'refusing') services.drain = stage
+      services.streams.end()
     },
     close: async () => {
       services.drain = 'refusing'
+      services.streams.end()
       await closeServer(nodeServer, services)
       await app.close()
     },

@@ -43,7 +43,15 @@ export class HttpMetrics {
   connectionsRefused = 0
   malformed = 0
 
-  constructor(registry: Registry, gauges: { bodyBytes: () => number; batches: () => number }) {
+  constructor(
+    registry: Registry,
+    gauges: {
+      bodyBytes: () => number
+      batches: () => number
+      eventStreams: () => number
+      eventStreamsCutOff: () => number
+    },
+  ) {
     collectDefaultMetrics({ register: registry })
     this.#registerRequests(registry)
     this.#registerConnections(registry)
@@ -56,6 +64,16 @@ export class HttpMetrics {
       name: 'shoal_http_batches_in_flight',
       help: 'Batches under way.',
       read: gauges.batches,
+    })
+    registerGauge(registry, {
+      name: 'shoal_http_event_streams',
+      help: 'Clients that follow /v1/events.',
+      read: gauges.eventStreams,
+    })
+    registerCounter(registry, {
+      name: 'shoal_http_event_streams_cut_off_total',
+      help: 'Of these, cut off because they did not read in time.',
+      read: gauges.eventStreamsCutOff,
     })
   }
 

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Buckets, KeyValue } from '@shoal/coordinator'
 import type { Env, ShoalError } from '@shoal/kernel'
 import type { Registry } from 'prom-client'
+import type { EventHub } from '../events/event-hub.ts'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Audit } from '../security/audit.ts'
@@ -65,6 +66,7 @@ export interface HttpAppOptions {
   readonly cluster: ClusterView
   readonly hints: HintsView
   readonly jobs: Jobs
+  readonly events: EventHub
   readonly admission: Admission
   /** The face adds its own metrics and those of the process. */
   readonly metrics: Registry

@@ -5,6 +5,7 @@ import type { Jobs } from '../jobs.ts'
 import { type Audit, AuditTrail, auditInLog } from '../security/audit.ts'
 import type { Gate } from '../security/scopes.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
+import { EventStreams } from './event-streams.ts'
 import { HttpMetrics } from './metrics.ts'
 import type {
   Admission,
@@ -23,6 +24,7 @@ export class Services {
   readonly cluster: ClusterView
   readonly hints: HintsView
   readonly jobs: Jobs
+  readonly streams: EventStreams
   readonly admission: Admission
   readonly log: Log
   readonly version: string
@@ -44,6 +46,7 @@ export class Services {
     this.cluster = options.cluster
     this.hints = options.hints
     this.jobs = options.jobs
+    this.streams = new EventStreams(options.events)
     this.admission = options.admission
     this.log = options.log
     this.version = options.version
@@ -56,6 +59,8 @@ export class Services {
     this.metrics = new HttpMetrics(options.metrics, {
       bodyBytes: () => this.bodies.held,
       batches: () => this.batches,
+      eventStreams: () => this.streams.open,
+      eventStreamsCutOff: () => this.streams.cutOff,
     })
   }
 

@@ -25,6 +25,7 @@ import {
   type ShoalError,
 } from '@shoal/kernel'
 import { Registry } from 'prom-client'
+import { EventHub } from '../../src/events/event-hub.ts'
 import type { HintsView } from '../../src/hints-view.ts'
 import { createHttpApp } from '../../src/http/app.ts'
 import type {
@@ -370,6 +371,7 @@ export interface Face extends Listening {
   readonly cluster: FixedCluster
   readonly admission: Admission & { refusal: ShoalError | undefined }
   readonly metrics: Registry
+  readonly events: EventHub
   readonly log: Lines
   readonly halts: Error[]
 }
@@ -401,18 +403,20 @@ export async function openFace(
   const env = options.env ?? createSystemEnv((reason) => void halts.push(reason))
   const jobs = new Jobs(env)
   const hints = fixedHints(jobs)
+  const events = new EventHub({ env, node: nodeId('n1') })
   const app = await createHttpApp({
     ...parts,
     env,
     jobs,
     hints,
+    events,
     version: '0.1.0',
     ...(options.limits && { limits: options.limits }),
     ...(options.gate && { gate: options.gate }),
     ...(options.audit && { audit: options.audit }),
   })
   const listening = await app.listen('127.0.0.1', options.port ?? 0)
-  return { ...listening, ...parts, app, halts }
+  return { ...listening, ...parts, events, app, halts }
 }
 
 export type { Millis }

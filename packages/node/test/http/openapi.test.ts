@@ -41,6 +41,7 @@ const routes: Record<string, string[]> = {
   '/v1/ring': ['get'],
   '/v1/nodes': ['get'],
   '/v1/traces/{id}': ['get'],
+  '/v1/events': ['get'],
   '/v1/hints': ['get'],
   '/v1/hints/sync': ['post'],
   '/v1/jobs/{id}': ['get'],
