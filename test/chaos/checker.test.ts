@@ -1,4 +1,6 @@
-/** The judge of a run is judged first: whatever a store may do wrong is planted and must be found. */
+/**
+ * The judge of a run is judged first: whatever a store may do wrong is planted and must be found.
+ */
 import t from 'tap'
 import { judgeKey, type Rule } from './checker.ts'
 import type { Copy, Final, Read, Shown, Write } from './history.ts'

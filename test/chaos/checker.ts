@@ -7,13 +7,13 @@
  *   invented    a value shown that nobody had begun to write, or whose write was refused
  *   unequal     replicas of the key hold different dots, or show different values
  *   backwards   a strict read that misses what an earlier strict read showed, or what a majority of
- *               the key's replicas had acknowledged, or that shows what such a write had covered
+ *               the replicas had acknowledged, or that shows what such a write had covered
  *
- * A write may cover a value and be of unknown outcome. Then the value may be gone only if that write
- * can be seen to have been done: it is live itself, it is a delete, or it was covered in turn.
+ * A write may cover a value and be of unknown outcome. Then the value may be gone only if that
+ * write can be seen to have been done: it is live, or covered in turn, or it is a delete.
  *
- * A read that is not strict may be old in a store that accepts writes beside the key's own replicas,
- * so of those only the values are judged.
+ * A read that is not strict may be old in a store that accepts writes beside the key's own
+ * replicas, so of those only the values are judged.
  */
 import type { Final, KeyHistory, Read, Shown, Write } from './history.ts'
 

@@ -1,4 +1,7 @@
-/** What is kept of a failure: logs, the plan, and the history of each key that is not as it should be. */
+/**
+ * What is kept of a failure: logs, the plan, and the history of each key that is not as it should
+ * be.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RoundResult, Trial } from './trial.ts'

@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util'
 import { type FaultKind, faultKinds, type NetworkKind, networkKinds } from './plan.ts'
 
-export const USAGE = `npm run chaos -- [--minutes 3] [--seed S] [--faults kill,partition] [--nodes 3,5]
-                    [--network proxies,namespaces] [--workers 8] [--round-seconds 20]
+export const USAGE = `npm run chaos -- [--minutes 3] [--seed S] [--faults kill,partition]
+                    [--nodes 3,5] [--network proxies,namespaces] [--workers 8] [--round-seconds 20]
                     [--from ROUND] [--rounds COUNT] [--equal-by itself|reads]
 npm run chaos -- --kill-cycles 1000 [--seed S]    kill -9 and start again, so many times
 npm run chaos -- --split 60 [--seed S]            majority and minority, writers on both sides
