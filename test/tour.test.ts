@@ -1,17 +1,15 @@
 /** The tour in the README as a newcomer takes it: every command in its order, on a new cluster. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { environment, repository, script } from './support/node-process.ts'
-import { freePorts } from './support/ports.ts'
+import { type DevCluster, startDev } from './support/dev-cluster.ts'
+import { repository } from './support/node-process.ts'
 import { hasTour, isSetUp, missingLine, parseTour, Shell } from './support/tour.ts'
 
 t.setTimeout(240_000)
 
 /** What the document names: nodes from here on, the control interface a hundred above. */
 const SHOWN_PORT = 4_100
-const PORTS = 101
 
 t.test('commands and what they show are found', async (t) => {
   const document = ['<!-- tour -->', '```sh', '$ a \\', '  b', 'one', '', '$ c', '```', '```json']
@@ -36,47 +34,8 @@ t.test('what is shown must be there, in its order', async (t) => {
   for (const shown of missing) t.equal(missingLine(shown, output), shown.at(-1), shown.join())
 })
 
-interface Dev {
-  readonly firstPort: number
-  stop(): Promise<number | null>
-}
-
-/** `shoal dev` with data that goes away with it. */
-async function startDev(t: Test): Promise<Dev> {
-  const firstPort = await freePorts(PORTS)
-  const parameters = [script, 'dev', '--port', String(firstPort), '--chaos']
-  const child: ChildProcess = spawn(process.execPath, parameters, {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: environment({ NO_COLOR: '1' }),
-  })
-  let printed = ''
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  const stop = (): Promise<number | null> => {
-    child.kill('SIGTERM')
-    return ended
-  }
-  t.teardown(async () => {
-    if (!t.passing()) t.comment(printed.slice(-4_000))
-    await stop()
-  })
-  const ready = new Promise<void>((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        printed += text
-        if (/3 nodes ready/.test(printed)) resolve()
-      })
-    }
-  })
-  const early = ended.then((code) => {
-    throw new Error(`shoal dev ended with ${code}:\n${printed}`)
-  })
-  await Promise.race([ready, early])
-  return { firstPort, stop }
-}
-
 /** Takes a tour from its first command to its last. */
-async function take(t: Test, document: string, { firstPort }: Dev): Promise<void> {
+async function take(t: Test, document: string, { firstPort }: DevCluster): Promise<void> {
   const steps = parseTour(document)
   t.ok(steps.length > 0, `${steps.length} commands`)
   const shell = new Shell({ SHOAL_URL: `http://127.0.0.1:${firstPort}` })

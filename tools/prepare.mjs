@@ -220,7 +220,7 @@ function fingerprint() {
   return hash.digest('hex')
 }
 
-const isBuildInput = (path) => /\.(ts|mts|cts|json)$/.test(path)
+const isBuildInput = (path) => /\.(ts|mts|cts|json|svelte|css|html|svg)$/.test(path)
 
 /** Keeps two runs in one clone from installing or building over each other. */
 async function alone(work) {

@@ -1,7 +1,8 @@
 /**
  * Programs that some tests need and npm does not carry: written in Go and built here at a pinned
  * version, or taken from Debian's packages. They are kept in the user's cache folder, one folder
- * for each name and version; nothing is installed into the system, no service is started.
+ * for each name and version; but for the browser nothing is installed into the system, and no
+ * service is started.
  *
  * This file runs before anything is installed: node's own modules only.
  */
@@ -25,6 +26,8 @@ import { delimiter, join } from 'node:path'
  * @property {string} [go]                the Go package of its command, with its version
  * @property {string} [debian]            the package of Debian that holds it
  * @property {string} [file]              where it lies in that package
+ * @property {true} [system]              too entwined with the system for a folder: as root it is
+ *                                        installed with what it depends on
  * @property {readonly string[]} [libraries]  folders of that package with libraries of its own
  */
 
@@ -50,6 +53,7 @@ export const tools = {
     file: 'usr/bin/systemd-analyze',
     libraries: ['lib/x86_64-linux-gnu/systemd', 'usr/lib/x86_64-linux-gnu/systemd'],
   },
+  chromium: { what: 'the console in a browser', debian: 'chromium', system: true },
   mmdebstrap: {
     what: 'empty roots for the image',
     debian: 'mmdebstrap',
@@ -80,7 +84,7 @@ function toolNamed(name) {
  */
 export function locate(name) {
   const tool = toolNamed(name)
-  const kept = tool.go === undefined ? tool.file : name
+  const kept = tool.go === undefined ? (tool.file ?? name) : name
   const places = [join(folderOf(name), kept)]
   if (tool.go === undefined) {
     const path = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/usr/bin`
@@ -130,6 +134,7 @@ export function leftOutWithout(...names) {
 export function install(name) {
   if (locate(name) !== undefined) return
   const tool = toolNamed(name)
+  if (tool.system) return installInSystem(tool)
   mkdirSync(cache(), { recursive: true })
   const work = mkdtempSync(join(cache(), `.${name}-`))
   try {
@@ -156,6 +161,17 @@ function build(name, { go }, folder) {
   // Go names a command after the last part of its path that is no major version.
   const [built] = readdirSync(folder)
   renameSync(join(folder, built), join(folder, name))
+}
+
+function installInSystem({ debian }) {
+  const get = () =>
+    call('apt-get', ['install', '--yes', '--quiet', '--no-install-recommends', debian])
+  try {
+    get()
+  } catch {
+    call('apt-get', ['update', '--quiet'])
+    get()
+  }
 }
 
 function unpack({ debian }, folder) {

@@ -15,6 +15,8 @@ export interface ClusterViewParts {
   /** This node, as it would answer a peer. */
   readonly status: () => StatusMessage
   readonly isServing: () => boolean
+  /** Where faults can be made, for the console. */
+  readonly chaos?: string | undefined
 }
 
 const ASK_TIMEOUT = seconds(1)
@@ -29,7 +31,9 @@ export function createClusterView(parts: ClusterViewParts): ClusterView {
       const { record, epoch } = ring()
       const { clusterId, partitions, replicas, members } = record
       const counts = { epoch, partitions, replicas, nodes: members.length }
-      return { id: clusterId, node: self, version, ...counts, health: health() }
+      const { chaos } = parts
+      const about = { id: clusterId, node: self, version, ...counts, health: health() }
+      return chaos === undefined ? about : { ...about, chaos }
     },
     ring: () => describeRing(ring()),
     nodes: () =>

@@ -123,6 +123,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   )
   const status = (): StatusMessage => describeSelf({ env, ring, store, state })
   const metrics = new Registry()
+  const chaos = chaosUrl(settings)
   const http = await createHttpApp({
     env,
     keyValue: coordinator,
@@ -134,6 +135,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
       peers,
       status,
       isServing: () => state.serving,
+      chaos,
     }),
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
     jobs,
@@ -142,6 +144,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     metrics,
     log,
     version,
+    chaos,
     limits: { valueBytesMax: settings.valueBytesMax },
   })
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
@@ -176,3 +179,7 @@ function describeSelf(parts: Pick<NodeParts, 'env' | 'ring' | 'store' | 'state'>
     problems,
   }
 }
+
+/** Of a local cluster that was started to be disturbed. */
+const chaosUrl = ({ chaosControl }: NodeSettings): string | undefined =>
+  chaosControl && `http://${chaosControl.host}:${chaosControl.port}`

@@ -8,6 +8,8 @@ export interface NodeSettings {
   readonly listen: { readonly host: string; readonly port: number }
   /** A listener for peers alone; absent: they use `listen`. */
   readonly peerListen?: { readonly host: string; readonly port: number }
+  /** Where faults can be made: only on a local cluster started for that. */
+  readonly chaosControl?: { readonly host: string; readonly port: number }
   readonly data: string
   /** All members, this node included, alike on every node. */
   readonly members: readonly (MemberSetting & { readonly peerUrl?: string })[]

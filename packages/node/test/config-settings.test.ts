@@ -42,6 +42,12 @@ const cases: Record<Exclude<SettingId, 'config' | 'secret'>, Case> = {
     value: { host: '::', port: 4200 },
     standard: undefined,
   },
+  chaosControl: {
+    text: '127.0.0.1:4200',
+    of: ({ settings }) => settings.chaosControl,
+    value: { host: '127.0.0.1', port: 4200 },
+    standard: undefined,
+  },
   allowOpen: {
     text: 'true',
     toml: 'true',

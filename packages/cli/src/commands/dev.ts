@@ -46,7 +46,15 @@ export async function dev(io: Io, more: readonly string[], options: Options): Pr
     await requireFree([...members.map((each) => each.port), ...(options.chaos ? [chaosPort] : [])])
     if (options.chaos) chaos = { port: chaosPort, links: await Links.lay(members) }
     const urlBetween = (from: string, to: string) => chaos?.links.urlBetween(from, to)
-    const plans = planCluster({ ...folder, folder: folder.path, nodes, port, more, urlBetween })
+    const control = options.chaos ? ['--chaos-control', `${DEV_HOST}:${chaosPort}`] : []
+    const plans = planCluster({
+      ...folder,
+      folder: folder.path,
+      nodes,
+      port,
+      more: [...control, ...more],
+      urlBetween,
+    })
     return await new Dev(io, { plans, folder, chaos, json }).run()
   } finally {
     chaos?.links.close()

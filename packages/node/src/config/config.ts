@@ -108,12 +108,13 @@ function errorOf(
 }
 
 function assemble({ values }: ConfigValues, secret: string): Pick<NodeConfig, 'settings' | 'log'> {
-  const { peerListen } = values
+  const { peerListen, chaosControl } = values
   return {
     settings: {
       nodeId: nodeId(there(values, 'nodeId')),
       listen: there(values, 'listen'),
       ...(peerListen === undefined ? {} : { peerListen }),
+      ...(chaosControl === undefined ? {} : { chaosControl }),
       data: there(values, 'data'),
       members: membersOf(values),
       secret,

@@ -65,6 +65,13 @@ const table = {
     defaultWords: 'same as listen',
     description: 'where peers reach it, apart from clients',
   },
+  chaosControl: {
+    group: 'node',
+    kind: { type: 'address' },
+    placeholder: '<host:port>',
+    defaultWords: 'none',
+    description: 'where a local cluster lets faults be made, for the switches of the console',
+  },
   allowOpen: {
     group: 'node',
     kind: { type: 'switch' },

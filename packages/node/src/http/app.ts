@@ -5,6 +5,7 @@ import { limits, millis, ShoalError } from '@shoal/kernel'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { RouteAccess } from '../security/scopes.ts'
 import { guardRoutes } from './access.ts'
+import { addConsolePage } from './console.ts'
 import { Exchange } from './exchange.ts'
 import { answerUnrouted, RouteTable } from './not-found.ts'
 import { addDocsPage, describeRoutes } from './openapi.ts'
@@ -96,6 +97,7 @@ async function addRoutes(
     ready()
   })
   addDocsPage(app, services)
+  addConsolePage(app, services, options.chaos)
   return access
 }
 

@@ -2,7 +2,7 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import { exchangeOf } from './routes/scope.ts'
+import { countPages } from './pages.ts'
 import { tokenScheme } from './schemas/access.ts'
 import type { Services } from './services.ts'
 
@@ -36,17 +36,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
 /** `/docs`: assets come from this node, and the page asks no other host for anything. */
 export function addDocsPage(app: FastifyInstance, services: Services): void {
   app.register((scope, _options, ready) => {
-    scope.addHook('onRequest', (request, reply, done) => {
-      exchangeOf(services, request, reply)
-      done()
-    })
-    scope.addHook('onSend', (request, reply, payload, done) => {
-      const lines = request.exchange?.handOver(reply.statusCode) ?? []
-      for (let at = 0; at < lines.length; at += 2) {
-        reply.header(lines[at] ?? '', lines[at + 1])
-      }
-      done(null, payload)
-    })
+    countPages(scope, services)
     scope.register(fastifySwaggerUi, {
       routePrefix: '/docs',
       staticCSP: {

@@ -76,6 +76,8 @@ export interface HttpAppOptions {
   readonly gate?: Gate
   /** Absent: the log. */
   readonly audit?: Audit
+  /** Where faults can be made, for the console: the origin of a local cluster's control. */
+  readonly chaos?: string | undefined
   readonly limits?: Partial<HttpLimits>
 }
 

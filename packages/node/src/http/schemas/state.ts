@@ -58,6 +58,9 @@ export const ClusterState = Type.Object(
     replicas: Type.Integer(),
     nodes: Type.Integer({ description: 'Number of members.' }),
     health: HealthState,
+    chaos: Type.Optional(
+      Type.String({ description: 'Where faults are made, on a local cluster started for that.' }),
+    ),
   },
   { title: 'Cluster' },
 )

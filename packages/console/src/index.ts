@@ -1,0 +1,3 @@
+/** @shoal/console: the page that every node serves at `/ui`. A program of the browser. */
+export { consoleFolder } from './folder.ts'
+// Withheld: the page itself, in `ui`.

@@ -1,0 +1,21 @@
+import { type Cluster, getJson, type NodeState, type Ring } from './api.ts'
+import { Poll } from './poll.svelte.ts'
+
+/** What most pages show of the cluster, asked once for all of them. */
+export class ClusterWatch {
+  readonly cluster = new Poll(() => getJson<Cluster>('/v1/cluster'), 2_000)
+  readonly nodes = new Poll(() => getJson<NodeState[]>('/v1/nodes'), 2_000)
+  readonly ring = new Poll(() => getJson<Ring>('/v1/ring'), 10_000)
+
+  get ids(): string[] {
+    return (this.ring.value?.members ?? []).map(({ id }) => id)
+  }
+
+  /** One colour for each node, the same on all pages. */
+  colour(node: string): string {
+    const at = this.ids.indexOf(node)
+    if (at < 0) return 'var(--quiet)'
+    // The golden angle keeps neighbours apart, however many there are.
+    return `oklch(var(--node-light) 0.13 ${Math.round((at * 137.5 + 230) % 360)})`
+  }
+}
