@@ -3,8 +3,17 @@ import { follow } from './event-stream.ts'
 export interface LogEntry {
   readonly number: number
   readonly at: number
-  readonly kind: string
-  readonly text: string
+  readonly topic: string
+  readonly level: 'info' | 'warn'
+  readonly node: string
+  readonly message: string
+}
+
+interface Told {
+  readonly time: string
+  readonly level: 'info' | 'warn'
+  readonly node: string
+  readonly message: string
 }
 
 const KEPT = 500
@@ -24,24 +33,13 @@ class EventLog {
     })
   }
 
-  #add(kind: string, data: string): void {
-    const { at, text } = describe(data)
-    this.entries = [{ number: this.#count++, at, kind, text }, ...this.entries.slice(0, KEPT - 1)]
+  #add(topic: string, data: string): void {
+    const told = JSON.parse(data) as Partial<Told>
+    const { time, message = 'events were missed', level = 'info', node = '' } = told
+    const at = time === undefined ? Date.now() : new Date(time).getTime()
+    const entry = { number: this.#count++, at, topic, level, node, message }
+    this.entries = [entry, ...this.entries.slice(0, KEPT - 1)]
   }
 }
-
-function describe(data: string): { at: number; text: string } {
-  try {
-    const { at, time, kind: _kind, ...rest } = JSON.parse(data) as Record<string, unknown>
-    const moment = new Date((at ?? time ?? Date.now()) as number | string).getTime()
-    const parts = Object.entries(rest).map(([name, value]) => `${name} ${plain(value)}`)
-    return { at: Number.isNaN(moment) ? Date.now() : moment, text: parts.join(', ') }
-  } catch {
-    return { at: Date.now(), text: data }
-  }
-}
-
-const plain = (value: unknown): string =>
-  typeof value === 'object' ? JSON.stringify(value) : String(value)
 
 export const eventLog = new EventLog()

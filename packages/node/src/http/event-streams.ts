@@ -1,9 +1,20 @@
 /** `/v1/events` as server-sent events. */
-import { limits, millis, ShoalError, type Timer } from '@shoal/kernel'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Env, limits, millis, ShoalError, type Timer } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'
 import type { EventHub, FollowOptions } from '../events/event-hub.ts'
 import type { NodeEvent } from '../events/node-event.ts'
-import type { Exchange } from './exchange.ts'
+
+/** What a stream does to the exchange that it is the answer of. */
+export interface StreamedExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly services: { readonly env: Env }
+  closing: boolean
+  begin(status: number, lines: string[]): void
+  finish(body: string): void
+  abandon(): void
+}
 
 /** What a client waits before it connects again. */
 const RETRY_MS = 1_000
@@ -31,7 +42,7 @@ export class EventStreams {
   }
 
   /** @throws SHOAL_OVERLOADED while too many others follow */
-  begin(exchange: Exchange, options: FollowOptions): void {
+  begin(exchange: StreamedExchange, options: FollowOptions): void {
     if (this.#open.size >= limits.eventStreamsMax) throw full()
     const stream = new EventStream(exchange, (slow) => {
       following.stop()
@@ -51,12 +62,12 @@ export class EventStreams {
 }
 
 class EventStream {
-  readonly #exchange: Exchange
+  readonly #exchange: StreamedExchange
   readonly #ended: (slow: boolean) => void
   #over = false
   #timer: Timer | undefined
 
-  constructor(exchange: Exchange, ended: (slow: boolean) => void) {
+  constructor(exchange: StreamedExchange, ended: (slow: boolean) => void) {
     this.#exchange = exchange
     this.#ended = ended
   }
