@@ -20,6 +20,9 @@ import { filesBelow, readJson, root, workspaces } from './lib/house.mjs'
  * @property {string} module  as written
  */
 
+/** What no package imports from: scripts of the house, and those that k6 runs. */
+const apart = ['tools', 'loadtest']
+
 /**
  * @param {string} base  root of the repository to look at
  * @returns {Promise<string[]>} a line for each fault
@@ -30,7 +33,7 @@ export async function findFaults(base = root) {
     dependencies.map(({ module }) => ({ from: source, module })),
   )
   const architecture = readJson(join(base, 'tools', 'architecture.json'))
-  const packages = workspaces(base).filter(({ folder }) => folder !== 'tools')
+  const packages = workspaces(base).filter(({ folder }) => !apart.includes(folder))
   return [
     ...graph.summary.violations.map((each) => describeViolation(each, comments)),
     ...unknownPackages(packages, architecture),

@@ -214,7 +214,7 @@ function fingerprint() {
     hash.update(`${path} ${size} ${mtimeMs}\n`)
   }
   for (const path of ['package-lock.json', 'tsconfig.base.json', 'turbo.json']) note(path)
-  for (const folder of ['packages', 'test']) {
+  for (const folder of ['packages', 'test', 'loadtest']) {
     for (const path of filesBelow(folder, isBuildInput)) note(path)
   }
   return hash.digest('hex')

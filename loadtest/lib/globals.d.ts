@@ -1,0 +1,2 @@
+/** k6 has it, and its types do not say so. */
+declare const console: { error(message: string): void }

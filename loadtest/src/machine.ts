@@ -1,0 +1,43 @@
+/** What a run was made on: figures of two machines are not to be compared without saying so. */
+import { execFileSync } from 'node:child_process'
+import { cpus, totalmem } from 'node:os'
+
+export interface Machine {
+  readonly cpu: string
+  readonly cores: number
+  readonly memoryGiB: number
+  readonly node: string
+  readonly k6: string
+  readonly commit: string
+  readonly date: string
+}
+
+export function describeMachine(k6: string): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    k6: said(k6, 'version').split(' ').slice(0, 2).join(' '),
+    commit: said('git', 'rev-parse', '--short', 'HEAD'),
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+  }
+}
+
+/** Whether times measured on both mean the same, as far as one can tell from outside. */
+export const isSame = (a: Machine, b: Machine): boolean =>
+  a.cpu === b.cpu && a.cores === b.cores && a.memoryGiB === b.memoryGiB
+
+export const inWords = ({ cpu, cores, memoryGiB, node, k6, commit, date }: Machine): string =>
+  `${cores} × ${cpu}, ${memoryGiB} GiB; Node ${node}, ${k6}; commit ${commit}; ${date} UTC`
+
+function said(command: string, ...parameters: string[]): string {
+  try {
+    return execFileSync(command, parameters, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    return 'unknown'
+  }
+}
