@@ -3,10 +3,10 @@
  * when one does not answer, and repeats a write under the same `Idempotency-Key`.
  */
 import { b64decode } from 'k6/encoding'
-import exec from 'k6/execution'
 import http, { type RefinedResponse } from 'k6/http'
+import { client } from './keys.ts'
 import { opFailed, opMs, quorumUnmet, retries, siblingsSeen } from './metrics.ts'
-import { urls } from './settings.ts'
+import { authorization, urls } from './settings.ts'
 
 export type Level = 'one' | 'quorum' | 'all'
 
@@ -67,7 +67,7 @@ function change(
   const op = method === 'PUT' ? 'put' : 'delete'
   const headers: Record<string, string> = {
     'Content-Type': 'text/plain',
-    'Idempotency-Key': `${exec.vu.idInTest}-${exec.vu.iterationInInstance}-${sent++}`,
+    'Idempotency-Key': `${client()}-${born}-${sent++}`,
   }
   if (context !== undefined) headers['Causal-Context'] = context
   const { answer, mayBeDone } = send(method, { bucket, key, level, op }, body, headers)
@@ -80,6 +80,8 @@ function change(
   }
 }
 
+/** An earlier run on the same keys must not be taken for this one. */
+const born = Date.now().toString(36)
 let sent = 0
 
 interface Sent {
@@ -97,7 +99,7 @@ function send(
   const tags = { op, level }
   const path = `/v1/kv/${bucket}/${encodeURIComponent(key)}`
   const params = {
-    headers: { Consistency: level, ...headers },
+    headers: { Consistency: level, ...authorization, ...headers },
     tags: { ...tags, name: op },
     timeout: TRY_TIMEOUT,
   }

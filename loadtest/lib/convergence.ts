@@ -7,7 +7,7 @@ import http from 'k6/http'
 import { write } from './client.ts'
 import { client } from './keys.ts'
 import { converged, convergenceMs } from './metrics.ts'
-import { urls } from './settings.ts'
+import { authorization, urls } from './settings.ts'
 
 interface Explained {
   readonly holders: readonly { readonly role: string; readonly etag: string }[]
@@ -51,7 +51,7 @@ export function awaitConvergence(parts: {
 
 function holdTheSame(bucket: string, key: string): boolean {
   const path = `/v1/explain/${bucket}/${encodeURIComponent(key)}`
-  const answer = http.get(urls[0] + path, { tags: { name: 'explain' } })
+  const answer = http.get(urls[0] + path, { headers: authorization, tags: { name: 'explain' } })
   if (answer.status !== 200) return false
   const { holders } = answer.json() as unknown as Explained
   const primaries = holders.filter(({ role }) => role === 'primary')

@@ -15,6 +15,11 @@ export const urls = listOf(
   __ENV.SHOAL_URLS ?? 'http://127.0.0.1:4100,http://127.0.0.1:4101,http://127.0.0.1:4102',
 )
 
+/** For a cluster that asks who its clients are. */
+export const authorization: Readonly<Record<string, string>> = __ENV.SHOAL_TOKEN
+  ? { Authorization: `Bearer ${__ENV.SHOAL_TOKEN}` }
+  : {}
+
 /** Where `shoal dev --chaos` takes orders. */
 export const chaosUrl = __ENV.SHOAL_CHAOS_URL ?? 'http://127.0.0.1:4200'
 

@@ -6,7 +6,15 @@ import { probeConvergence } from '../lib/convergence.ts'
 import { Counters } from '../lib/counter.ts'
 import { evenly, ownKey, weighed } from '../lib/keys.ts'
 import { Ledger } from '../lib/ledger.ts'
-import { beside, bucketOf, optionsOf, sizeOf, steady, urls } from '../lib/settings.ts'
+import {
+  authorization,
+  beside,
+  bucketOf,
+  optionsOf,
+  sizeOf,
+  steady,
+  urls,
+} from '../lib/settings.ts'
 
 export { handleSummary } from '../lib/summary.ts'
 
@@ -82,7 +90,10 @@ function raise(): void {
 
 function list(): void {
   const url = `${urls[evenly(urls.length)]}/v1/kv/${bucket}?limit=5`
-  const answer = http.get(url, { tags: { name: 'list', op: 'list', level: 'one' } })
+  const answer = http.get(url, {
+    headers: authorization,
+    tags: { name: 'list', op: 'list', level: 'one' },
+  })
   check(answer, {
     'a list is 200': ({ status }) => status === 200,
     'a list has at most as many keys as asked for': (it) =>

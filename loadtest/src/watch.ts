@@ -68,7 +68,7 @@ export class Watch {
 async function read(url: string): Promise<NodeReading | undefined> {
   try {
     const signal = AbortSignal.timeout(ASK_TIMEOUT_MS)
-    const text = await (await fetch(`${url}/metrics`, { signal })).text()
+    const text = await (await fetch(`${url}/metrics`, { signal, headers: authorization() })).text()
     const cpuSeconds = figureIn(text, 'process_cpu_seconds_total')
     const residentBytes = figureIn(text, 'process_resident_memory_bytes')
     return Number.isNaN(cpuSeconds + residentBytes) ? undefined : { cpuSeconds, residentBytes }
@@ -79,3 +79,9 @@ async function read(url: string): Promise<NodeReading | undefined> {
 
 const figureIn = (text: string, name: string): number =>
   Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN)
+
+/** As the scripts of k6 have it. */
+function authorization(): Record<string, string> {
+  const { SHOAL_TOKEN: token } = process.env
+  return token === undefined ? {} : { authorization: `Bearer ${token}` }
+}
