@@ -106,8 +106,9 @@ t.test('a healthy cluster', async (t) => {
 })
 
 t.test('every trouble has its warning, with what to do', async (t) => {
+  const owing = 'n1 owes n2 7 writes for 3 min: shoal hints, and start n2'
   const nodes = [
-    node('n1', { load: 0.9 }),
+    node('n1', { load: 0.9, problems: [owing] }),
     node('n2', { state: 'down', version: '', uptimeMs: 0, load: 0 }),
     node('n3', { state: 'draining', version: '0.2.0' }),
   ]
@@ -115,7 +116,7 @@ t.test('every trouble has its warning, with what to do', async (t) => {
     ...cluster.health,
     status: 'degraded' as const,
     verdict: 'degraded: n2 cannot be reached, quorum works, can lose no node more',
-    warnings: ['n2 cannot be reached: check it with shoal doctor on its machine'],
+    warnings: ['n2 cannot be reached: check it with shoal doctor on its machine', owing],
   }
   const report = reportStatus({
     cluster: { ...cluster, health },
@@ -128,6 +129,7 @@ t.test('every trouble has its warning, with what to do', async (t) => {
   })
   t.same(report.warnings, [
     { message: 'n2 cannot be reached', fix: 'check it with shoal doctor on its machine' },
+    { message: 'n1 owes n2 7 writes for 3 min', fix: 'shoal hints, and start n2' },
     { message: 'n1 uses 90 % of its capacity', fix: 'add nodes, or send it less' },
     {
       message: 'n1 has 614 MiB of disk left',

@@ -187,6 +187,14 @@ export const limits = {
   probesRelayedMax: 256,
   /** Questions of membership on the way. News beyond them waits for the next round. */
   membershipQuestionsMax: 1_024,
+  /** How often some others are asked how they are. */
+  statusAsked: seconds(5),
+  /** So many of them each time. */
+  statusAskedMax: 16,
+  /** Of what another says is wrong with it, so much is remembered. */
+  statusProblemsMax: 16,
+  /** Of each of these. */
+  statusProblemCharsMax: 300,
 
   // One coordinator.
   /** Requests of clients under way. Further ones are refused. */

@@ -64,6 +64,11 @@ export class LoadAdmission implements Admission {
     return this.#last
   }
 
+  /** Undefined: requests are taken. */
+  get refusal(): ShoalError | undefined {
+    return this.#refusal
+  }
+
   admit(): ShoalError | undefined {
     if (this.#refusal) this.#shed++
     return this.#refusal

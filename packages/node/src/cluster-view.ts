@@ -1,17 +1,22 @@
 import { readable } from '@shoal/coordinator'
 import { type NodeId, ShoalError, seconds } from '@shoal/kernel'
+import type { Membership } from '@shoal/membership'
 import type { Ring } from '@shoal/ring'
 import type { Peers } from '@shoal/transport'
 import { answerKinds, decodeStatus, questionKinds, type StatusMessage } from '@shoal/wire'
-import { judgeHealth } from './health.ts'
+import { judgeHealth, type Standing } from './health.ts'
 import type { ClusterView } from './http/ports.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './http/schemas/state.ts'
+import type { StatusWatch } from './status-watch.ts'
 
 export interface ClusterViewParts {
   readonly self: NodeId
   readonly version: string
   readonly ring: () => Ring
   readonly peers: Pick<Peers, 'ask' | 'isUp'>
+  /** Undefined where it is switched off: then a channel that is up is all that is known. */
+  readonly membership: Pick<Membership, 'isUsable' | 'state'> | undefined
+  readonly watch: Pick<StatusWatch, 'problems' | 'note'>
   /** This node, as it would answer a peer. */
   readonly status: () => StatusMessage
   readonly isServing: () => boolean
@@ -23,9 +28,10 @@ const ASK_TIMEOUT = seconds(1)
 
 /** What this node knows of its cluster, for the routes that show state. */
 export function createClusterView(parts: ClusterViewParts): ClusterView {
-  const { self, version, ring, peers, status } = parts
-  const isUp = (node: NodeId): boolean => node === self || peers.isUp(node)
-  const health = (): HealthState => judgeHealth(ring(), isUp, status().problems)
+  const { self, version, ring, peers, watch, status } = parts
+  const standing = (node: NodeId): Standing => standingOf(parts, node)
+  const health = (): HealthState =>
+    judgeHealth(ring(), standing, [...status().problems, ...watch.problems])
   return {
     cluster: (): ClusterState => {
       const { record, epoch } = ring()
@@ -39,9 +45,12 @@ export function createClusterView(parts: ClusterViewParts): ClusterView {
     nodes: () =>
       Promise.all(
         ring().record.members.map(async ({ id, url }) => {
-          if (id === self) return describeNode(id, url, status())
-          if (!peers.isUp(id)) return describeNode(id, url, undefined)
-          return describeNode(id, url, await askStatus(peers, id))
+          if (id === self) return describeNode({ id, url }, 'up', status())
+          // Who is silent is not waited for: a frozen node would make each look last a second.
+          if (standing(id) !== 'up') return describeNode({ id, url }, standing(id), undefined)
+          const told = await askStatus(peers, id)
+          watch.note(id, told)
+          return describeNode({ id, url }, standing(id), told)
         }),
       ),
     health,
@@ -50,6 +59,13 @@ export function createClusterView(parts: ClusterViewParts): ClusterView {
         ? undefined
         : new ShoalError('SHOAL_DRAINING', 'This node does not serve.', { retryAfterMs: 1_000 }),
   }
+}
+
+function standingOf({ self, peers, membership }: ClusterViewParts, node: NodeId): Standing {
+  if (node === self) return 'up'
+  if (membership === undefined) return peers.isUp(node) ? 'up' : 'down'
+  if (membership.isUsable(node)) return 'up'
+  return membership.state(node) === 'suspect' ? 'suspect' : 'down'
 }
 
 function describeRing({ record, epoch }: Ring): RingState {
@@ -69,21 +85,30 @@ function describeRing({ record, epoch }: Ring): RingState {
   }
 }
 
-function describeNode(id: NodeId, url: string, status: StatusMessage | undefined): NodeState {
-  if (!status) return { id, url, state: 'down', version: '', uptimeMs: 0, load: 0 }
-  const state = status.draining ? 'draining' : 'up'
-  const uptimeMs = Math.round(status.uptimeMs)
+function describeNode(
+  { id, url }: { readonly id: NodeId; readonly url: string },
+  standing: Standing,
+  status: StatusMessage | undefined,
+): NodeState {
+  if (!status) {
+    const state = standing === 'up' ? 'suspect' : standing
+    return { id, url, state, version: '', uptimeMs: 0, load: 0, problems: [] }
+  }
   return {
     id,
     url,
-    state,
+    state: status.draining ? 'draining' : 'up',
     version: status.version,
-    uptimeMs,
+    uptimeMs: Math.round(status.uptimeMs),
     load: Math.round(status.load * 1e3) / 1e3,
+    problems: [...status.problems],
   }
 }
 
-function askStatus(peers: Pick<Peers, 'ask'>, to: NodeId): Promise<StatusMessage | undefined> {
+export function askStatus(
+  peers: Pick<Peers, 'ask'>,
+  to: NodeId,
+): Promise<StatusMessage | undefined> {
   const question = { to, kind: questionKinds.status, body: NOTHING, timeout: ASK_TIMEOUT, tag: 0 }
   return new Promise((resolve) => {
     peers.ask(question, {

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { createSystemEnv, limits, type Millis, ShoalError, seconds } from '@shoal/kernel'
+import { createSystemEnv, type Millis, ShoalError, seconds } from '@shoal/kernel'
 import { createRing, decodeRing, encodeRing, foundRing, ringDifference } from '@shoal/ring'
 import { openRocksStore } from '@shoal/storage'
 import { createPeers, type NetworkPeers, type TransportEvent } from '@shoal/transport'
-import type { StatusMessage } from '@shoal/wire'
 import { Registry } from 'prom-client'
 import { LoadAdmission } from './admission.ts'
-import { createClusterView } from './cluster-view.ts'
+import { askStatus, createClusterView } from './cluster-view.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { EventLoopMeter } from './event-loop.ts'
 import { NodeEvents } from './events/node-events.ts'
@@ -16,7 +15,9 @@ import type { HttpApp, Log } from './http/ports.ts'
 import { Jobs } from './jobs.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
 import { deriveSecrets } from './secrets.ts'
+import { type NodeState, SelfStatus } from './self-status.ts'
 import type { NodeSettings } from './settings.ts'
+import { StatusWatch } from './status-watch.ts'
 import { version } from './version.ts'
 
 /**
@@ -26,15 +27,9 @@ export interface NodeParts extends Engine<NetworkPeers> {
   readonly admission: LoadAdmission
   readonly meter: EventLoopMeter
   readonly events: NodeEvents
+  readonly watch: StatusWatch
   readonly http: HttpApp
   readonly state: NodeState
-}
-
-/** What changes while a node lives, for those who show it. */
-export interface NodeState {
-  serving: boolean
-  load: number
-  diskBytes: number
 }
 
 export interface Surroundings {
@@ -80,7 +75,15 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     node: settings.nodeId,
   })
   const state: NodeState = { serving: false, load: 0, diskBytes: 0 }
+  let admission: LoadAdmission | undefined
   const events = new NodeEvents({ env, node: settings.nodeId, log })
+  const self = new SelfStatus({
+    env,
+    store,
+    state,
+    refusal: () => admission?.refusal,
+    disputes: () => events.disputes,
+  })
   const engine = await openEngine({
     env,
     store,
@@ -88,7 +91,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     tokenKey: secrets.tokenKey,
     settings,
     onEvent: (event) => events.happened(event),
-    status: (ring) => describeSelf({ env, ring, store, state }),
+    status: (ring) => self.describe(ring),
     connect: (ring) =>
       createPeers({
         env,
@@ -106,10 +109,11 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
         onEvent: (event) => logPeerEvent(log, env.clock.elapsed(), event),
       }),
   })
-  const { ring, replica, peers, handoff, buckets, coordinator } = engine
+  const { ring, replica, peers, membership, handoff, buckets, coordinator } = engine
+  self.engine = engine
   const jobs = new Jobs(env)
   const meter = new EventLoopMeter()
-  const admission = new LoadAdmission(
+  admission = new LoadAdmission(
     env,
     () => {
       const { stopped } = store.pressure()
@@ -121,7 +125,12 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     },
     (refusal) => events.loadChanged(refusal),
   )
-  const status = (): StatusMessage => describeSelf({ env, ring, store, state })
+  const watch = new StatusWatch({
+    env,
+    members: () => ring.record.members.flatMap(({ id }) => (id === ring.self ? [] : id)),
+    isUsable: (node) => membership?.isUsable(node) ?? peers.isUp(node),
+    ask: (node) => askStatus(peers, node),
+  })
   const metrics = new Registry()
   const chaos = chaosUrl(settings)
   const http = await createHttpApp({
@@ -133,7 +142,9 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
       version,
       ring: () => ring,
       peers,
-      status,
+      membership,
+      watch,
+      status: () => self.describe(ring),
       isServing: () => state.serving,
       chaos,
     }),
@@ -148,7 +159,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     limits: { valueBytesMax: settings.valueBytesMax },
   })
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
-  return { ...engine, admission, meter, events, http, state }
+  return { ...engine, admission, meter, events, watch, http, state }
 }
 
 /** Nodes of a cluster start one after the other: who is not there yet is no news. */
@@ -158,26 +169,6 @@ function logPeerEvent(log: Log, elapsed: Millis, event: TransportEvent): void {
   if (event.kind === 'dial-failed' && elapsed < QUIET_START) return
   const level = event.kind === 'peer-up' ? 'info' : 'warn'
   log[level]({ ...event }, `peers: ${event.kind}`)
-}
-
-function describeSelf(parts: Pick<NodeParts, 'env' | 'ring' | 'store' | 'state'>): StatusMessage {
-  const { env, ring, store, state } = parts
-  const { freeBytes } = store.pressure()
-  const problems: string[] = []
-  if (freeBytes < limits.storeFreeBytesMin) {
-    problems.push(`the disk of ${ring.self} is full, it takes no writes: free some space`)
-  }
-  return {
-    version,
-    uptimeMs: env.clock.elapsed(),
-    load: state.load,
-    draining: !state.serving,
-    epoch: ring.epoch,
-    diskBytes: state.diskBytes,
-    freeBytes: Number.isFinite(freeBytes) ? freeBytes : -1,
-    memoryBytes: process.memoryUsage.rss(),
-    problems,
-  }
 }
 
 /** Of a local cluster that was started to be disturbed. */

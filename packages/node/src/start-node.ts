@@ -29,6 +29,7 @@ export async function startNode(
   const listening = await http.listen(settings.listen.host, settings.listen.port)
   await startEngine(parts)
   measure(parts)
+  parts.watch.start()
   state.serving = true
   let stopping: Promise<void> | undefined
   return {
@@ -104,12 +105,13 @@ async function holdingTheProcess(work: Promise<void>): Promise<void> {
 }
 
 async function stopNode(parts: NodeParts, peerServer: Server | undefined): Promise<void> {
-  const { http, admission, meter, state } = parts
+  const { http, admission, meter, watch, state } = parts
   state.serving = false
   http.setDraining('announced')
   http.setDraining('refusing')
   await http.close()
   admission.close()
+  watch.close()
   meter.close()
   await stopEngine(parts)
   peerServer?.close()

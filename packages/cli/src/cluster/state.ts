@@ -43,12 +43,14 @@ export interface ClusterState {
 export interface NodeState {
   readonly id: string
   readonly url: string
-  /** `up`, `down`, `draining` or `unknown`, as the node asked sees it. */
+  /** `up`, `suspect`, `down` or `draining`, as the node asked sees it. */
   readonly state: string
   readonly version: string
   readonly uptimeMs: number
   /** Share of the capacity in use. */
   readonly load: number
+  /** What it says is wrong with it, each with what to do after a colon. */
+  readonly problems?: readonly string[]
 }
 
 export interface Holder {

@@ -48,6 +48,8 @@ export function reportStatus({ cluster, ring, nodes, figures }: StatusParts): St
   const holdings = new Map(holdingsOf(ring).map((each) => [each.id, each]))
   const reports = nodes.map((each) => nodeReport(each, holdings.get(each.id), figures.get(each.id)))
   const imbalance = imbalanceOf([...holdings.values()])
+  // What a node was asked just now, and what the one that was asked remembers of the others.
+  const told = new Set([...health.warnings, ...nodes.flatMap(({ problems = [] }) => problems)])
   return {
     status: health.status,
     verdict: health.verdict,
@@ -60,7 +62,7 @@ export function reportStatus({ cluster, ring, nodes, figures }: StatusParts): St
     imbalance,
     nodes: reports,
     warnings: [
-      ...health.warnings.map(splitWarning),
+      ...[...told].map(splitWarning),
       ...spareWarnings(ring),
       ...reports.flatMap((each) => nodeWarnings(each, figures.has(each.id))),
       ...versionWarnings(reports),

@@ -66,7 +66,7 @@ async function gather(client: Client, timeoutMs: number): Promise<StatusReport> 
     readRing(client),
     readNodes(client),
   ])
-  const answering = nodes.filter(({ state }) => state !== 'down')
+  const answering = nodes.filter(({ state }) => state !== 'down' && state !== 'suspect')
   const asked = await Promise.all(
     answering.map(
       async ({ id, url }): Promise<[string, NodeFigures | undefined]> => [

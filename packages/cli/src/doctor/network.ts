@@ -34,7 +34,7 @@ export async function examineCluster(url: string, timeoutMs: number): Promise<Fi
     const nodes = await withClient({ url, timeout: timeoutMs }, (client: Client) =>
       readNodes(client),
     )
-    const silent = nodes.filter(({ state }) => state === 'down').map(({ id }) => id)
+    const silent = nodes.filter(isSilent).map(({ id }) => id)
     const reached = `${nodes.length - silent.length} of ${nodes.length} nodes are up`
     const cluster =
       silent.length === 0
@@ -48,11 +48,11 @@ export async function examineCluster(url: string, timeoutMs: number): Promise<Fi
   }
 }
 
-async function examineClock(
-  { id, url, state }: NodeState,
-  timeoutMs: number,
-): Promise<Finding | undefined> {
-  if (state === 'down') return undefined
+const isSilent = ({ state }: NodeState): boolean => state === 'down' || state === 'suspect'
+
+async function examineClock(node: NodeState, timeoutMs: number): Promise<Finding | undefined> {
+  if (isSilent(node)) return undefined
+  const { id, url } = node
   const reading = await readClock(url, timeoutMs)
   if (reading !== undefined) return judgeSkew(id, reading)
   return warning(`clock of ${id}`, `${url} does not answer from here`, 'check the network between')

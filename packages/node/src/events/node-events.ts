@@ -10,6 +10,7 @@ import type { EventText } from './node-event.ts'
 export class NodeEvents {
   readonly hub: EventHub
   readonly #log: EventLog
+  readonly #disputes = new Set<NodeId>()
   #lostWrites = 0
 
   constructor({ env, node, log }: { readonly env: Env; node: NodeId; readonly log: Log }) {
@@ -17,7 +18,14 @@ export class NodeEvents {
     this.#log = new EventLog(env, log)
   }
 
+  /** Members that were found with another ring of one epoch, since the start. */
+  get disputes(): readonly NodeId[] {
+    return [...this.#disputes]
+  }
+
   happened(event: EngineEvent): void {
+    const { event: what } = event
+    if (what.kind === 'ring-disputed') this.#disputes.add(what.by)
     const text = describeEvent(event)
     if (text !== undefined) this.#tell(text)
   }

@@ -9,6 +9,7 @@ import type { NodeEvent } from '../events/node-event.ts'
 export interface StreamedExchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly caller: { mayUse(bucket: string): boolean }
   readonly services: { readonly env: Env }
   closing: boolean
   begin(status: number, lines: string[]): void
@@ -88,7 +89,10 @@ class EventStream {
     this.#beat()
   }
 
+  /** Whoever may not read a bucket is not told of its keys. */
   tell(event: NodeEvent): void {
+    const { bucket } = event.details
+    if (typeof bucket === 'string' && !this.#exchange.caller.mayUse(bucket)) return
     this.#write(`id: ${event.id}\nevent: ${event.topic}\ndata: ${JSON.stringify(event)}\n\n`)
   }
 

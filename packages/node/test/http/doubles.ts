@@ -327,7 +327,8 @@ export class FixedCluster implements ClusterView {
   }
 
   async nodes() {
-    return [{ id: 'n1', url: 'http://n1', state: 'up', version: '0.1.0', uptimeMs: 5, load: 0 }]
+    const about = { id: 'n1', url: 'http://n1', state: 'up', version: '0.1.0' }
+    return [{ ...about, uptimeMs: 5, load: 0, problems: [] }]
   }
 
   health(): HealthState {

@@ -15,7 +15,7 @@ export function addEventsRoute(app: App): void {
   app.get(
     '/v1/events',
     {
-      config: { operation: 'state' },
+      config: { operation: 'state', access: 'read' },
       schema: {
         operationId: 'followEvents',
         summary: 'What happens on this node, as server-sent events',

@@ -71,12 +71,17 @@ export const NodeState = Type.Object(
     id: Id,
     url: Type.String(),
     state: Type.String({
-      description: '`up`, `down`, `draining` or `unknown`, as this node sees it.',
+      description:
+        '`up`; `suspect`: silent for some seconds, or to this node alone; `down`; `draining`. ' +
+        'As this node sees it.',
     }),
     version: Type.String({ description: 'Empty when the node did not answer.' }),
     uptimeMs: Type.Number({ description: '0 when the node did not answer.' }),
     load: Type.Number({
       description: 'Share of its capacity in use, 0 to 1; above 1 it sheds load.',
+    }),
+    problems: Type.Array(Type.String(), {
+      description: 'What the node says is wrong with it, each with what to do after a colon.',
     }),
   },
   { title: 'Node' },
