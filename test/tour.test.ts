@@ -66,13 +66,17 @@ t.test('a small tour', async (t) => {
   await take(t, readFileSync(sample, 'utf8'), dev)
 })
 
-const readme = join(repository, 'README.md')
-const text = existsSync(readme) ? readFileSync(readme, 'utf8') : ''
-const skip = hasTour(text) ? false : 'README.md holds no tour yet'
+for (const name of ['README.md', 'docs/tutorial.md']) {
+  const path = join(repository, name)
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const skip = hasTour(text) ? false : `${name} holds no tour yet`
 
-t.test('the tour of the README, on a cluster of its own', { skip }, async (t) => {
-  await take(t, text, await startDev(t))
-})
+  t.test(`the tour of ${name}, on a cluster of its own`, { skip }, async (t) => {
+    const cluster = await startDev(t)
+    await take(t, text, cluster)
+    await cluster.stop()
+  })
+}
 
 t.test('the cluster ends when it is told to', async (t) => {
   t.equal(await dev.stop(), 0)
