@@ -93,6 +93,9 @@ export interface EngineParts<P extends Peers> {
 export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promise<Engine<P>> {
   const { env, store, founded, tokenKey, settings } = parts
   const ring = createRing(await settleRing(store, founded), settings.nodeId)
+  const defaults = bucketDefaults(settings, ring)
+  // Before anti-entropy takes over the notes of what was lost.
+  const remembered = await readRememberedBuckets(store, defaults)
   // Parts that those opened before them tell of what they see.
   let healing: AntiEntropy | undefined
   let foreground: Coordinator | undefined
@@ -122,11 +125,10 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
   healing = antiEntropy
   const secrets = { key: tokenKey, clusterId: founded.clusterId }
   const contexts = createContextCodec(secrets)
-  const defaults = bucketDefaults(settings, ring)
   const buckets = new BucketRegistry({
     env,
     defaults,
-    remembered: await readRememberedBuckets(store, defaults),
+    remembered,
     remember: (known) => {
       rememberBuckets(store, known).catch((reason: Error) => {
         // A store that is closed by now has no say; one that failed ends this process (A3).

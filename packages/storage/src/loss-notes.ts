@@ -3,7 +3,8 @@ import type { Batch, Store } from './store.ts'
 
 /**
  * Notes that data of this disk is gone (Q6), in the batch that makes it so: with the first record
- * of a new directory, or with a copy that replaces two damaged ones. Whoever keeps account of what
+ * of a new directory, or with a copy that replaces two damaged ones; or in the first batch after a
+ * log was found damaged. Whoever keeps account of what
  * was lost takes them over; until then they are what survives a crash.
  *
  * `meta`: `lost `, u16 partition, or 0xffff for all of them.

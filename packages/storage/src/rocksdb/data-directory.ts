@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type ErrorCode, invariant, ShoalError } from '@shoal/kernel'
+import { hasDamagedLog } from './log-check.ts'
 import { makeDirectories } from './make-directories.ts'
 import {
   type Fields,
@@ -20,6 +21,7 @@ import {
  *   SHOAL       format, cluster, node. Present once the database has been made.
  *   SHOAL.new   the same, while the database is being made for the first time.
  *   CLOSED      what a clean close left in `rocksdb/`, by name and size. Gone while open.
+ *   DAMAGED     a log was found damaged before its end, and this is not in the database yet.
  *   rocksdb/    RocksDB's files.
  *
  * RocksDB looks after its tables by itself. It does not notice a log that is missing, and begins a
@@ -32,6 +34,13 @@ export interface DataDirectory {
    * acknowledged.
    */
   readonly isNew: boolean
+  /**
+   * A log is damaged before its end: opening the database drops acknowledged writes. Stays true for
+   * every start until `noted`.
+   */
+  readonly hasLost: boolean
+  /** The database itself tells from now on that something was lost. */
+  noted(): Promise<void>
   /** The database is there: the directory is ours from now on. */
   settle(): Promise<void>
   /** Leaves word of what a clean close left behind. */
@@ -50,6 +59,7 @@ const CLOSED_TITLE = 'Shoal store closed'
 const IDENTITY = 'SHOAL'
 const NEW_IDENTITY = 'SHOAL.new'
 const CLOSED = 'CLOSED'
+const DAMAGED = 'DAMAGED'
 const DATABASE = 'rocksdb'
 /** What may stand in a directory that is still to be ours. */
 const HARMLESS = new Set(['lost+found', NEW_IDENTITY, `${NEW_IDENTITY}.draft`])
@@ -69,6 +79,8 @@ export async function openDataDirectory(owner: Owner): Promise<DataDirectory> {
   return {
     databasePath,
     isNew,
+    hasLost: !isNew && (await findDamage(directory)),
+    noted: () => removeDurably(join(directory, DAMAGED)),
     settle: async () => {
       if (!isNew) return
       await syncDirectory(directory)
@@ -151,6 +163,15 @@ async function checkDatabase(directory: string): Promise<void> {
   }
   // Gone before RocksDB changes anything, so that it never speaks of an earlier state.
   await removeDurably(join(directory, CLOSED))
+}
+
+/** Noted on disk before RocksDB opens, because afterwards the damaged log is gone. */
+async function findDamage(directory: string): Promise<boolean> {
+  const note = join(directory, DAMAGED)
+  if ((await readText(note)) !== undefined) return true
+  if (!(await hasDamagedLog(join(directory, DATABASE)))) return false
+  await writeDurably(note, 'A log of this database is damaged; what stood behind it is lost.\n')
+  return true
 }
 
 async function leaveClosed(directory: string): Promise<void> {

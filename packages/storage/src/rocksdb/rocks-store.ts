@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Env, invariant, limits, type NodeId, ShoalError } from '@shoal/kernel'
+import { noteLoss } from '../loss-notes.ts'
 import {
   type Batch,
   type Column,
@@ -84,11 +85,21 @@ export async function openRocksStoreWith(
     const byColumn = Object.fromEntries(columnOptions) as Record<Column, ColumnOption>
     const store = new RocksStore({ db, place, pressure, columns: byColumn, seams })
     await pressure.start()
+    if (place.hasLost) await noteDamagedLog(store, place)
     return store
   } catch (error) {
     await closeDatabase(db)
     throw error
   }
+}
+
+/** Whoever keeps account of what was lost finds it in the database (Q6). */
+async function noteDamagedLog(store: Store, place: DataDirectory): Promise<void> {
+  const batch = store.batch()
+  noteLoss(batch)
+  store.write(batch)
+  await store.sync()
+  await place.noted()
 }
 
 interface Parts {
