@@ -19,6 +19,8 @@ export interface LocalReplica {
    * @returns how many were taken
    */
   correctDigests(partition: Partition, corrections: readonly DigestCorrection[]): Promise<number>
+  /** A scrub has counted the deleted keys of a partition. */
+  countedTombstones(partition: Partition, count: number): void
 }
 
 export interface DigestCorrection {

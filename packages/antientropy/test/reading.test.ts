@@ -70,7 +70,14 @@ t.test('a failing disk is no empty list', async (t) => {
   await t.rejects(lister.list({ partition: P, segments: every }), { code: 'SHOAL_STORE_FAILED' })
 })
 
-const quiet: RunVerdict = { wrong: [], moving: [], findings: [], more: false, rows: 0 }
+const quiet: RunVerdict = {
+  wrong: [],
+  moving: [],
+  findings: [],
+  more: false,
+  rows: 0,
+  tombstones: 0,
+}
 
 function scrubberOf(check: (run: Run) => RunVerdict | undefined) {
   const events: AntiEntropyEvent[] = []
@@ -83,6 +90,7 @@ function scrubberOf(check: (run: Run) => RunVerdict | undefined) {
         corrected.push(...wrong.map(({ segment }) => segment))
         return wrong.length
       },
+      countedTombstones: () => undefined,
     } as never,
     peers: { isUp: () => true, ask: () => undefined },
     placement: () => ({

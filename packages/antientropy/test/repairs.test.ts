@@ -173,5 +173,14 @@ t.test('X26: a job resumed at any moment goes on', async (t) => {
 })
 
 const clean = {
-  ...{ rows: 1, wrong: 0, corrected: 0, damaged: 0, healed: 0, unreadable: 0, busy: 0 },
+  ...{
+    rows: 1,
+    tombstones: 0,
+    wrong: 0,
+    corrected: 0,
+    damaged: 0,
+    healed: 0,
+    unreadable: 0,
+    busy: 0,
+  },
 }

@@ -14,6 +14,7 @@ import { Jobs } from '../src/jobs.ts'
 import {
   FixedCluster,
   fixedHints,
+  fixedRepairs,
   Lines,
   MemoryBuckets,
   MemoryKeyValue,
@@ -78,6 +79,7 @@ async function openOurs(): Promise<string> {
     jobs,
     hints: fixedHints(jobs),
     events: new EventHub({ env, node: nodeId('n1') }),
+    repairs: fixedRepairs(jobs),
     keyValue: new Immediate(),
     buckets: new MemoryBuckets(),
     cluster: new FixedCluster(),

@@ -14,6 +14,7 @@ import { createHttpApp } from './http/app.ts'
 import type { HttpApp, Log } from './http/ports.ts'
 import { Jobs } from './jobs.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
+import { createRepairsView } from './repairs-view.ts'
 import { deriveSecrets } from './secrets.ts'
 import { type NodeState, SelfStatus } from './self-status.ts'
 import type { NodeSettings } from './settings.ts'
@@ -109,7 +110,8 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
         onEvent: (event) => logPeerEvent(log, env.clock.elapsed(), event),
       }),
   })
-  const { ring, replica, peers, membership, handoff, buckets, coordinator } = engine
+  const { ring, replica, peers, membership, handoff, antiEntropy, budget } = engine
+  const { buckets, coordinator } = engine
   self.engine = engine
   const jobs = new Jobs(env)
   const meter = new EventLoopMeter()
@@ -149,6 +151,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
       chaos,
     }),
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
+    repairs: createRepairsView({ ring, antiEntropy, budget, handoff, replica, jobs }),
     jobs,
     events: events.hub,
     admission,

@@ -32,6 +32,7 @@ import {
 import type { DigestChange, Digests } from './core/digests.ts'
 import type { RequestMemory } from './core/request-memory.ts'
 import type { Stamps } from './core/stamps.ts'
+import type { Tombstones } from './core/tombstones.ts'
 import type { VersionCache } from './core/version-cache.ts'
 import { type DigestJournal, rebuildPartition, suspectKey } from './digest-journal.ts'
 import { DAMAGED, fetchMany } from './fetch.ts'
@@ -55,6 +56,7 @@ export interface PipelineParts {
   readonly journal: DigestJournal
   readonly requests: RequestMemory
   readonly stamps: Stamps
+  readonly tombstones: Tombstones
   readonly damaged: (rowKey: Buffer) => void
   readonly lost: (loss: Loss) => void
 }
@@ -315,7 +317,7 @@ export class Pipeline {
 
   /** False when the disk is full: then nothing was applied, in memory neither. */
   #write(changed: readonly Slot[]): boolean {
-    const { store, cache, partitions } = this.#parts
+    const { store, cache, partitions, tombstones } = this.#parts
     const changes: DigestChange[] = []
     for (const slot of changed) {
       const { rowKey, row, version, token, partition } = slot
@@ -337,7 +339,10 @@ export class Pipeline {
     }
     this.#unsynced = true
     this.#parts.journal.written(changes)
-    for (const slot of changed) cache.set(slot.rowKey, slot.version as Buffer)
+    for (const { rowKey, partition, before, version } of changed) {
+      cache.set(rowKey, version as Buffer)
+      tombstones.changed(partition, before, version as Buffer)
+    }
     return true
   }
 

@@ -5,6 +5,7 @@ import { versionDigest } from './core/apply.ts'
 import { Digests } from './core/digests.ts'
 import { RequestMemory } from './core/request-memory.ts'
 import { Stamps } from './core/stamps.ts'
+import { Tombstones } from './core/tombstones.ts'
 import { VersionCache } from './core/version-cache.ts'
 import {
   type DigestJournal,
@@ -12,6 +13,7 @@ import {
   recoverDigests,
   suspectPartitions,
 } from './digest-journal.ts'
+import { DAMAGED, fetchMany } from './fetch.ts'
 import { type Listing, type ListingRequest, listKeys } from './listing.ts'
 import type { MergeOperation, PutOperation } from './operations.ts'
 import { type Loss, Pipeline } from './pipeline.ts'
@@ -57,6 +59,8 @@ export interface ReplicaFigures {
   /** Of these, the ones that replaced one in use: our counters were behind, or in doubt (A2). */
   readonly actorsRotated: number
   readonly stampsClamped: number
+  /** Keys that are deleted and still kept (D3). About so many: a crash forgets the last of them. */
+  readonly tombstones: number
   readonly queued: number
 }
 
@@ -71,6 +75,7 @@ export class Replica {
   readonly #pipeline: Pipeline
   readonly #reads: Reads
   readonly #partitions: number
+  readonly #tombstones: Tombstones
   readonly #env: Env
   readonly #requests: RequestMemory
   /** Whether the last stop was clean and not long ago, so that actors go on (A2). */
@@ -86,6 +91,7 @@ export class Replica {
     this.#pipeline = new Pipeline(parts)
     this.#reads = new Reads({ ...parts, writes: () => parts.digests.sequence })
     this.#partitions = parts.partitions
+    this.#tombstones = parts.tombstones
     this.#env = parts.env
     this.#requests = parts.requests
     this.wasClean = parts.wasClean
@@ -100,6 +106,7 @@ export class Replica {
     const actors = new Actors(env.random('actors'), kept)
     const digests = new Digests(partitions)
     const { journal, holes } = await recoverDigests(store, digests)
+    const counted = await readTombstones(store)
     const doubted = holes || env.inject('replica: digests in doubt')
     const suspect = doubted ? allOf(partitions) : await suspectPartitions(store)
     for (const partition of suspect) await rebuildPartition(store, digests, partition, partitions)
@@ -116,6 +123,7 @@ export class Replica {
         age: limits.requestMemoryAge,
       }),
       stamps: new Stamps(env.clock),
+      tombstones: new Tombstones(partitions, counted),
       damaged: options.onDamage ?? (() => undefined),
       lost: options.onLoss ?? (() => undefined),
       wasClean: actors.areKept,
@@ -193,6 +201,12 @@ export class Replica {
     return changes.length
   }
 
+  /** A scrub has counted the deleted keys of a partition. */
+  countedTombstones(partition: Partition, count: number): void {
+    this.#tombstones.set(partition, count)
+    this.#keepTombstones()
+  }
+
   /** Operations waiting for a group or a read: a signal for admission (O3). */
   get queued(): number {
     return this.#pipeline.depth + this.#reads.depth
@@ -211,6 +225,7 @@ export class Replica {
       actorsMinted: this.#actors.minted,
       actorsRotated: this.#actors.rotated,
       stampsClamped: this.#stamps.clamped,
+      tombstones: this.#tombstones.total,
       queued: this.queued,
     }
   }
@@ -218,8 +233,24 @@ export class Replica {
   /** Ends what was submitted, then leaves the marker that lets the actors go on (A2). */
   async close(): Promise<void> {
     await this.#pipeline.drained()
+    this.#keepTombstones()
     await leaveCleanMarker(this.#store, this.#actors.encode(this.#env.clock.wall()))
   }
+
+  /** Without a sync of its own: it is a number for people. */
+  #keepTombstones(): void {
+    const batch = this.#store.batch()
+    batch.put('meta', TOMBSTONES_KEY, this.#tombstones.encode())
+    this.#store.write(batch)
+  }
+}
+
+const TOMBSTONES_KEY = Buffer.from('tombstones')
+
+/** A number for people: no node fails to start over it. */
+async function readTombstones(store: Store): Promise<Buffer | undefined> {
+  const [record] = await fetchMany(store, 'meta', [TOMBSTONES_KEY])
+  return record === DAMAGED ? undefined : record
 }
 
 const allOf = (partitions: number): Partition[] =>
@@ -235,6 +266,7 @@ interface Parts {
   readonly cache: VersionCache
   readonly requests: RequestMemory
   readonly stamps: Stamps
+  readonly tombstones: Tombstones
   readonly damaged: (rowKey: Buffer) => void
   readonly lost: (loss: Loss) => void
   readonly wasClean: boolean

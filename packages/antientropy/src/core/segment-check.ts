@@ -19,6 +19,8 @@ export interface CheckedKey {
   readonly row: bigint | undefined
   /** Digest of the version record; undefined when it is damaged, null when there is none. */
   readonly record: bigint | undefined | null
+  /** Whether the row holds nothing but tombstones. */
+  readonly deleted: boolean
 }
 
 /** What is wrong with one key on this disk. */
@@ -47,6 +49,8 @@ export interface RunVerdict {
   /** True when there were more findings than are kept. */
   readonly more: boolean
   readonly rows: number
+  /** Of them deleted. */
+  readonly tombstones: number
 }
 
 /** Collects a run of neighbouring segments while their rows are read. */
@@ -57,6 +61,7 @@ export class SegmentCheck {
   readonly #findings: Finding[] = []
   #more = false
   #rows = 0
+  #tombstones = 0
 
   /** @param digestOf  the kept digest of a segment as it is now */
   constructor(segments: readonly number[], digestOf: (segment: number) => bigint) {
@@ -67,8 +72,9 @@ export class SegmentCheck {
     }
   }
 
-  add({ segment, rowKey, row, record }: CheckedKey): void {
+  add({ segment, rowKey, row, record, deleted }: CheckedKey): void {
     this.#rows++
+    if (deleted) this.#tombstones++
     this.#rebuilt.set(segment, (this.#rebuilt.get(segment) ?? 0n) ^ believed(row, record))
     if (row === undefined) this.#find({ segment, rowKey, kind: 'row' })
     else if (record !== row) this.#find({ segment, rowKey, kind: 'record' })
@@ -88,7 +94,8 @@ export class SegmentCheck {
       else if (kept !== rebuilt) wrong.push({ segment, kept, rebuilt })
     }
     const findings = this.#findings.filter(({ segment }) => !moving.includes(segment))
-    return { wrong, moving, findings, more: this.#more, rows: this.#rows }
+    const counts = { rows: this.#rows, tombstones: this.#tombstones }
+    return { wrong, moving, findings, more: this.#more, ...counts }
   }
 
   #find(finding: Finding): void {

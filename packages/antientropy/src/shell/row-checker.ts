@@ -1,3 +1,4 @@
+import { isDeleted } from '@shoal/causality'
 import { mebibytes, type Partition } from '@shoal/kernel'
 import { rowKeyName, segmentOfRowKey } from '@shoal/ring'
 import { decodeStoredVersion, rowVersion, type Store, verifyRow } from '@shoal/storage'
@@ -72,6 +73,8 @@ export class RowChecker {
       rowKey,
       row: version && this.#digest(version, rowKey),
       record: this.#recordDigest(stored, rowKey, token),
+      // Nothing has expired at the beginning of time.
+      deleted: version !== undefined && isDeleted(version, 0),
     }
   }
 

@@ -28,6 +28,7 @@ export interface ScrubberParts {
 
 export interface ScrubReport {
   readonly rows: number
+  readonly tombstones: number
   /** Segments whose digest was not that of their rows, and how many of them were put right. */
   readonly wrong: number
   readonly corrected: number
@@ -42,6 +43,7 @@ export interface ScrubReport {
 
 const nothing: ScrubReport = {
   rows: 0,
+  tombstones: 0,
   wrong: 0,
   corrected: 0,
   damaged: 0,
@@ -85,6 +87,7 @@ export class Scrubber {
         const run = { from, to: from + GROUP_SEGMENTS }
         report = add(report, await this.#checkRun(partition, run))
       }
+      if (!this.#isStopped) this.#parts.replica.countedTombstones(partition, report.tombstones)
       this.#parts.tell({ kind: 'scrubEnded', partition, rows: report.rows })
       return report
     })
@@ -117,7 +120,7 @@ export class Scrubber {
       rest = add(rest, await this.#checkMoving(partition, segment))
     }
     // Rows of moving segments are counted once.
-    return { ...add(report, rest), rows: report.rows }
+    return { ...add(report, rest), rows: report.rows, tombstones: report.tombstones }
   }
 
   /** One block that cannot be read must not hide its neighbours. */
@@ -145,7 +148,7 @@ export class Scrubber {
    */
   async #settle(partition: Partition, verdict: RunVerdict): Promise<ScrubReport> {
     const { replica, tell, lost } = this.#parts
-    const { wrong, findings, rows } = verdict
+    const { wrong, findings, rows, tombstones } = verdict
     let corrected = 0
     if (wrong.length > 0) {
       corrected = await replica.correctDigests(partition, wrong)
@@ -157,6 +160,7 @@ export class Scrubber {
     return {
       ...nothing,
       rows,
+      tombstones,
       wrong: wrong.length,
       corrected,
       damaged: findings.length,
@@ -192,6 +196,7 @@ export class Scrubber {
 function add(one: ScrubReport, other: ScrubReport): ScrubReport {
   return {
     rows: one.rows + other.rows,
+    tombstones: one.tombstones + other.tombstones,
     wrong: one.wrong + other.wrong,
     corrected: one.corrected + other.corrected,
     damaged: one.damaged + other.damaged,

@@ -46,6 +46,10 @@ export class CorrectableReplica implements LocalReplica {
     return valid.length
   }
 
+  countedTombstones(partition: Partition, count: number): void {
+    this.#replica.countedTombstones(partition, count)
+  }
+
   /** As a bug in keeping digests, or memory that failed, would. */
   disturb(partition: Partition, segment: number, change: bigint): void {
     const at = place(partition, segment)

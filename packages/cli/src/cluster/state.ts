@@ -68,6 +68,12 @@ export interface Explanation {
   readonly fallbacks: readonly string[]
   readonly holders: readonly Holder[]
   readonly hintsOwed: number
+  readonly proofs?: readonly {
+    readonly node: string
+    readonly verdict: string
+    readonly digest?: string
+    readonly root?: string
+  }[]
 }
 
 export interface Trace {
@@ -110,6 +116,38 @@ export interface JobState {
   readonly detail: string
 }
 
+export interface RepairsState {
+  readonly debt: { readonly ageMs: number; readonly unverified: number }
+  readonly budget: { readonly bytesPerSecond: number; readonly paused: boolean }
+  readonly exchanging: number
+  readonly pulled: number
+  readonly pushed: number
+  readonly healed: number
+  /** Damaged keys that no replica could give. */
+  readonly unhealed: number
+  readonly lostPartitions: readonly number[]
+  readonly tombstones: number
+  readonly jobs: readonly JobState[]
+}
+
+export const readRepairs = (client: Client): Promise<RepairsState> =>
+  read(client, '/v1/repairs', repairMembers)
+
+export const changeBudget = (client: Client, to: 'pause' | 'resume'): Promise<RepairsState> =>
+  read(client, `/v1/repairs/${to}`, repairMembers, 'POST')
+
+export const beginRepair = (
+  client: Client,
+  { bucket, partition }: { readonly bucket?: string; readonly partition?: number },
+): Promise<JobState> => {
+  const query = new URLSearchParams()
+  if (bucket !== undefined) query.set('bucket', bucket)
+  if (partition !== undefined) query.set('partition', `${partition}`)
+  return read(client, `/v1/repairs?${query}`, jobMembers, 'POST')
+}
+
+const repairMembers = ['debt', 'budget', 'lostPartitions'] as const
+
 export const readHints = (client: Client): Promise<HintsState> =>
   read(client, '/v1/hints?scope=cluster', ['total', 'targets', 'silent'])
 
@@ -137,8 +175,12 @@ export const readExplanation = (
   client: Client,
   bucket: string,
   key: string,
+  proof = false,
 ): Promise<Explanation> =>
-  read(client, `/v1/explain/${segment(bucket)}/${segment(key)}`, ['token', 'holders'])
+  read(client, `/v1/explain/${segment(bucket)}/${segment(key)}${proof ? '?proof=1' : ''}`, [
+    'token',
+    'holders',
+  ])
 
 /**
  * One percent-encoded part of a path; dots too, so that nothing on the way takes it for a folder.

@@ -12,9 +12,11 @@ export async function explain(
   { out }: Io,
   bucket: string,
   key: string,
-  options: ClusterOptions,
+  options: ClusterOptions & { readonly proof?: true },
 ): Promise<ExitCode> {
-  const found = await withClient(options, (client) => readExplanation(client, bucket, key))
+  const found = await withClient(options, (client) =>
+    readExplanation(client, bucket, key, options.proof),
+  )
   if (options.json) out.json({ bucket, key, ...found })
   else out.lines([onOneLine(`${bucket}/${key}`), ...explanationLines(found, out.paint)])
   return exitCodes.done
@@ -43,8 +45,22 @@ export function explanationLines(found: Explanation, paint: Paint): string[] {
     '',
     ...tableLines(columns, rows, paint.dim),
     '',
+    ...proofLines(found),
     `${agreement(holders)}${hintsOwed === 0 ? '' : `; ${plural(hintsOwed, 'hint')} owed`}`,
   ]
+}
+
+const proofLines = ({ proofs = [] }: Explanation): string[] =>
+  proofs.map(({ node, verdict, root }) => {
+    const tree = root === undefined ? '' : `, root ${root.slice(0, 16)}`
+    return `${node}: ${proofWords[verdict] ?? verdict}${tree}`
+  })
+
+const proofWords: Readonly<Record<string, string>> = {
+  proven: 'what it holds is in its tree',
+  absent: 'it holds nothing, and its tree agrees',
+  broken: 'its rows and its tree disagree: shoal repair --wait puts that right',
+  unanswered: 'it could not show it now',
 }
 
 function paintOf(state: string, paint: Paint): (text: string) => string {

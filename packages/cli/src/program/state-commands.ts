@@ -2,12 +2,13 @@ import { limits } from '@shoal/kernel'
 import type { Command } from 'commander'
 import { below, does, prose, type Shell, share, wholeNumber, withCluster } from './parts.ts'
 
-/** `status`, `explain`, `ring`, `hints`, `bench`. */
+/** `status`, `explain`, `ring`, `hints`, `repair`, `bench`. */
 export function declareStateCommands(program: Command, shell: Shell): void {
   declareStatus(program, shell)
   declareExplain(program, shell)
   declareRing(program, shell)
   declareHints(program, shell)
+  declareRepair(program, shell)
   declareBench(program, shell)
 }
 
@@ -38,9 +39,11 @@ function declareExplain(program: Command, shell: Shell): void {
     .description(
       prose(`
       Shows the place of a key on the ring, the nodes that should hold it, best first,
-      and what each of them holds right now.
+      and what each of them holds right now. With --proof each replica also shows that
+      what it holds is in its Merkle tree.
       `),
     )
+    .option('--proof', 'have each replica prove what it holds')
     .addHelpText('after', below('shoal explain carts 42'))
   does(command, shell, async () => (await import('../commands/explain.ts')).explain)
 }
@@ -75,6 +78,34 @@ function declareHints(program: Command, shell: Shell): void {
     )
     .addHelpText('after', below('shoal hints', 'shoal hints --wait --json'))
   does(command, shell, async () => (await import('../commands/hints.ts')).hints)
+}
+
+function declareRepair(program: Command, shell: Shell): void {
+  const command = withCluster(
+    program.command('repair').summary('check all copies and make them equal now'),
+  )
+    .option('--bucket <name>', 'make only keys of this bucket equal')
+    .option('--partition <n>', 'only this partition', wholeNumber(0, limits.partitionsMax - 1))
+    .option('--wait', 'until it is done')
+    .option('--status', 'begin nothing, show how equal and how whole the copies are')
+    .option('--pause', 'hold all background work: hints, comparisons, checks')
+    .option('--resume', 'go on with background work')
+    .description(
+      prose(`
+      Nodes compare and check their copies by themselves, all the time. This does it at once:
+      every node that is up reads and verifies all its rows, replaces damaged ones by those
+      of the others, and makes its copies equal to theirs. It takes no more than the
+      background budget, which gives way to requests.
+
+      With --wait it ends with exit code 5 if something could not be repaired. A pause is
+      forgotten when the node restarts.
+      `),
+    )
+    .addHelpText(
+      'after',
+      below('shoal repair --wait', 'shoal repair --partition 17 --wait', 'shoal repair --status'),
+    )
+  does(command, shell, async () => (await import('../commands/repair.ts')).repair)
 }
 
 function declareBench(program: Command, shell: Shell): void {

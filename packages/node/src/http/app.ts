@@ -19,6 +19,7 @@ import { addJobRoute } from './routes/jobs.ts'
 import { addKeyValueRoutes } from './routes/kv.ts'
 import { addListRoute } from './routes/list.ts'
 import { addOperationsRoutes } from './routes/operations.ts'
+import { addRepairRoutes } from './routes/repairs.ts'
 import { asShoalError, decorateRequests, exchangeOf, prepareScope } from './routes/scope.ts'
 import { addStateRoutes } from './routes/state.ts'
 import { NodeServer } from './server.ts'
@@ -92,6 +93,7 @@ async function addRoutes(
     addStateRoutes(typed, services)
     addEventsRoute(typed)
     addHintRoutes(typed, services)
+    addRepairRoutes(typed, services)
     addJobRoute(typed, services)
     addOperationsRoutes(typed, options.metrics)
     ready()

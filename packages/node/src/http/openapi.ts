@@ -27,6 +27,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
         { name: 'Buckets', description: 'Properties that keys of one bucket share.' },
         { name: 'State', description: 'Where things are, and why.' },
         { name: 'Hints', description: 'Writes kept for nodes that missed them.' },
+        { name: 'Repairs', description: 'Copies made equal and kept whole.' },
         { name: 'Operations', description: 'For probes, dashboards and tools.' },
       ],
     },

@@ -7,6 +7,7 @@ import type { Registry } from 'prom-client'
 import type { EventHub } from '../events/event-hub.ts'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
+import type { RepairsView } from '../repairs-view.ts'
 import type { Audit } from '../security/audit.ts'
 import type { Gate, RouteAccess } from '../security/scopes.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
@@ -65,6 +66,7 @@ export interface HttpAppOptions {
   readonly buckets: Buckets
   readonly cluster: ClusterView
   readonly hints: HintsView
+  readonly repairs: RepairsView
   readonly jobs: Jobs
   readonly events: EventHub
   readonly admission: Admission

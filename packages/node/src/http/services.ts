@@ -2,6 +2,7 @@ import type { Buckets, KeyValue } from '@shoal/coordinator'
 import { type Env, limits, ShoalError } from '@shoal/kernel'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
+import type { RepairsView } from '../repairs-view.ts'
 import { type Audit, AuditTrail, auditInLog } from '../security/audit.ts'
 import type { Gate } from '../security/scopes.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
@@ -23,6 +24,7 @@ export class Services {
   readonly buckets: Buckets
   readonly cluster: ClusterView
   readonly hints: HintsView
+  readonly repairs: RepairsView
   readonly jobs: Jobs
   readonly streams: EventStreams
   readonly admission: Admission
@@ -45,6 +47,7 @@ export class Services {
     this.buckets = options.buckets
     this.cluster = options.cluster
     this.hints = options.hints
+    this.repairs = options.repairs
     this.jobs = options.jobs
     this.streams = new EventStreams(options.events)
     this.admission = options.admission

@@ -38,6 +38,7 @@ import type {
 } from '../../src/http/ports.ts'
 import type { HealthState } from '../../src/http/schemas/state.ts'
 import { Jobs } from '../../src/jobs.ts'
+import type { RepairsView } from '../../src/repairs-view.ts'
 import type { Audit } from '../../src/security/audit.ts'
 import type { Gate } from '../../src/security/scopes.ts'
 
@@ -365,6 +366,36 @@ export function fixedHints(jobs: Jobs): HintsView {
   }
 }
 
+export function fixedRepairs(jobs: Jobs): RepairsView {
+  let paused = false
+  const status = { state: 'running', progress: 0.25, etaMs: 30, detail: '1 of 4 steps' } as const
+  const state = () => ({
+    debt: {
+      ...{ ageMs: 7, oldestUnverifiedMs: 7, divergentSegments: 1, unverified: 2 },
+      ...{ hintBytes: 0, oldestHintMs: 0 },
+    },
+    budget: { bytesPerSecond: paused ? 0 : 1_000, paused, quiet: false, waitingBytes: 0 },
+    ...{ pairs: 4, exchanging: 1, exchanges: 9, pulled: 2, pushed: 3, healed: 1, unhealed: 0 },
+    lostPartitions: [3],
+    tombstones: 5,
+    jobs: jobs.all(),
+  })
+  const set = (value: boolean) => () => {
+    paused = value
+    return state()
+  }
+  return {
+    state,
+    start: () => jobs.add('repair', () => status),
+    pause: set(true),
+    resume: set(false),
+    prove: async (_bucket, _key, nodes) =>
+      nodes.map((node) => ({
+        ...{ node, verdict: 'proven', digest: 'ab', root: 'cd', others: 1, code: undefined },
+      })),
+  }
+}
+
 export interface Face extends Listening {
   readonly app: HttpApp
   readonly keyValue: MemoryKeyValue
@@ -411,6 +442,7 @@ export async function openFace(
     jobs,
     hints,
     events,
+    repairs: fixedRepairs(jobs),
     version: '0.1.0',
     ...(options.limits && { limits: options.limits }),
     ...(options.gate && { gate: options.gate }),

@@ -108,6 +108,26 @@ t.test('metrics: what was done, how long it took, what is open', async (t) => {
   }
 })
 
+t.test('repairs: how copies are, a job for a range, the budget held and let go', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  t.match(jsonOf(await call(face, 'GET', '/v1/repairs')), { lostPartitions: [3], tombstones: 5 })
+  const begun = await call(face, 'POST', '/v1/repairs?partition=2&bucket=carts')
+  t.equal(begun.status, 202)
+  t.match(String(begun.headers.location), /^\/v1\/jobs\//)
+  t.match(jsonOf(await call(face, 'GET', String(begun.headers.location))), { kind: 'repair' })
+  for (const query of ['partition=x', 'partition=-1', 'partition=99999', 'bucket=%2F']) {
+    const wrong = await call(face, 'POST', `/v1/repairs?${query}`)
+    t.match(jsonOf(wrong), { code: 'SHOAL_QUERY_INVALID' }, query)
+  }
+  t.match(jsonOf(await call(face, 'POST', '/v1/repairs/pause')), { budget: { paused: true } })
+  t.match(jsonOf(await call(face, 'POST', '/v1/repairs/resume')), { budget: { paused: false } })
+  t.notMatch(jsonOf(await call(face, 'GET', '/v1/explain/b/k')), { proofs: [] })
+  t.match(jsonOf(await call(face, 'GET', '/v1/explain/b/k?proof=1')), {
+    proofs: [{ node: 'n1', verdict: 'proven' }],
+  })
+})
+
 t.test('hints, and a job that waits for them', async (t) => {
   const face = await openFace()
   t.teardown(() => face.app.close())

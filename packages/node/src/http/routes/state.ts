@@ -74,6 +74,14 @@ function addExplainRoute(app: App): void {
         summary: 'Where a key is and who holds which version right now',
         tags,
         params: KeyParams,
+        querystring: Type.Object({
+          proof: Type.Optional(
+            Type.String({
+              enum: ['1'],
+              description: 'Have each replica show that what it holds is in its Merkle tree.',
+            }),
+          ),
+        }),
         headers: Type.Object({ 'Shoal-Timeout': Type.Optional(Type.String()) }),
         response: {
           200: json(
@@ -92,17 +100,23 @@ function addExplainRoute(app: App): void {
         },
       },
     },
-    (request, reply) => respond(request, reply, explain),
+    (request, reply) =>
+      respond(request, reply, (exchange) => explain(exchange, request.query.proof !== undefined)),
   )
 }
 
-async function explain(exchange: Exchange): Promise<void> {
+async function explain(exchange: Exchange, proof: boolean): Promise<void> {
   const { services, request } = exchange
   const { bucket, key } = bucketAndKeyOf(exchange, explainPrefix)
   const given = (request.headers as Headers)['shoal-timeout']
   const timeout = given === undefined ? limits.readTimeoutDefault : parseTimeout(given)
   const explanation = await services.keyValue.explain(bucket, key, timeout)
-  exchange.answerJson(200, mediaTypes.json, explanation)
+  if (!proof) return exchange.answerJson(200, mediaTypes.json, explanation)
+  const nodes = explanation.holders
+    .filter(({ role, state }) => role === 'primary' && state !== 'unreachable')
+    .map(({ node }) => node)
+  const proofs = await services.repairs.prove(bucket, key, nodes)
+  exchange.answerJson(200, mediaTypes.json, { ...explanation, proofs })
 }
 
 function addTraceRoute(app: App): void {

@@ -108,6 +108,23 @@ export const ExplanationState = Type.Object(
       }),
     ),
     hintsOwed: Type.Integer(),
+    proofs: Type.Optional(
+      Type.Array(
+        Type.Object({
+          node: Id,
+          verdict: Type.String({
+            description:
+              '`proven`: the version it holds is in its tree; `absent`: it holds none; `broken`: ' +
+              'its rows and its tree disagree; `unanswered`.',
+          }),
+          digest: Type.Optional(Type.String({ description: 'Of the version, hexadecimal.' })),
+          root: Type.Optional(Type.String({ description: 'Of the partition, hexadecimal.' })),
+          others: Type.Optional(Type.Integer({ description: 'Keys that share its segment.' })),
+          code: Type.Optional(Type.String({ description: 'Why there is no answer.' })),
+        }),
+        { description: 'With `proof=1`.' },
+      ),
+    ),
   },
   { title: 'Explanation' },
 )
