@@ -45,5 +45,5 @@ export class Tombstones {
   }
 }
 
-/** Whether every value of the version is a tombstone: nothing has expired at the beginning of time. */
+/** Whether every value is a tombstone: nothing has expired at the beginning of time. */
 const isDead = (version: Buffer): boolean => isDeleted(version, 0)
