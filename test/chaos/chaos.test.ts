@@ -27,7 +27,7 @@ const report = await runChaos({
   from: 0,
   rounds: Number.MAX_SAFE_INTEGER,
   workers: 6,
-  equalBy: 'reads',
+  equalBy: 'itself',
   signal: new AbortController().signal,
   tell: (line) => t.comment(line),
 })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { until } from '../support/until.ts'
 import type { ChaosCluster } from './cluster.ts'
 import { type Draw, drawFrom } from './draw.ts'
 import { isBad, keepEvidence } from './evidence.ts'
@@ -40,14 +41,15 @@ export async function killCycles(settings: ScenarioSettings, cycles: number): Pr
       const due = Math.min(cycles, (round + 1) * CYCLES_IN_ROUND)
       const began = performance.now()
       const from = done
-      for (; done < due && !signal.aborted; done++) await killOnce(cluster, workload, draw)
+      while (done < due && !signal.aborted) done += await killOnce(cluster, workload, draw)
       const each = ((performance.now() - began) / Math.max(1, done - from)).toFixed(0)
       tell(`${done} kills, ${each} ms each; ${workload.acknowledged} writes acknowledged`)
     },
   })).then((report) => ({ ...report, faults: { kill: done } }))
 }
 
-async function killOnce(cluster: ChaosCluster, workload: Workload, draw: Draw): Promise<void> {
+/** @returns processes killed and started again */
+async function killOnce(cluster: ChaosCluster, workload: Workload, draw: Draw): Promise<number> {
   const { acknowledged } = workload
   await pause(draw.between(0, LONGEST_BETWEEN_KILLS_MS))
   const victims = draw.chance(ALL_SHARE) ? cluster.places : [draw.pick(cluster.places)]
@@ -64,7 +66,8 @@ async function killOnce(cluster: ChaosCluster, workload: Workload, draw: Draw): 
     }),
   )
   // A cycle in which nothing was acknowledged would prove nothing.
-  while (workload.acknowledged === acknowledged) await pause(10)
+  await until('a write after a kill', () => workload.acknowledged > acknowledged)
+  return victims.length * (again === undefined ? 1 : 2)
 }
 
 /** A majority and a minority that cannot hear each other, with writers on both sides. */

@@ -36,7 +36,7 @@ const options = {
   'round-seconds': { type: 'string', default: '20' },
   from: { type: 'string', default: '0' },
   rounds: { type: 'string' },
-  'equal-by': { type: 'string', default: 'reads' },
+  'equal-by': { type: 'string', default: 'itself' },
   'kill-cycles': { type: 'string' },
   split: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
@@ -56,7 +56,7 @@ export function readRequest(parameters: readonly string[]): Request | undefined 
     roundMs: 1_000 * number('round-seconds', values['round-seconds']),
     from: number('from', values.from),
     rounds: values.rounds === undefined ? Number.MAX_SAFE_INTEGER : number('rounds', values.rounds),
-    equalBy: members('equal-by', values['equal-by'], ['itself', 'reads'] as const)[0] ?? 'reads',
+    equalBy: members('equal-by', values['equal-by'], ['itself', 'reads'] as const)[0] ?? 'itself',
     killCycles: maybe('kill-cycles', values['kill-cycles']),
     splitSeconds: maybe('split', values.split),
   }
