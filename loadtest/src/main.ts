@@ -9,7 +9,7 @@ import { type Baseline, compare, readBaseline, writeBaseline } from './baseline.
 import { type Cluster, startCluster } from './cluster.ts'
 import { readCommandLine, usage, type Wanted } from './command-line.ts'
 import { runK6 } from './k6.ts'
-import { describeMachine } from './machine.ts'
+import { describeMachine, type Machine } from './machine.ts'
 import { drawPlot } from './plot.ts'
 import { plotsOf } from './plots.ts'
 import { Progress } from './progress.ts'
@@ -20,6 +20,8 @@ import { cpuSecondsOf, type Reading, residentBytesMaxOf, Watch } from './watch.t
 
 const home = fileURLToPath(new URL('../../', import.meta.url))
 const MEBIBYTE = 2 ** 20
+/** As many as such measures have. */
+const DIGITS = 3
 
 async function main(): Promise<number> {
   const wanted = readWanted()
@@ -45,12 +47,13 @@ async function run(wanted: Wanted): Promise<number> {
   const out = resolve(wanted.out ?? join(home, 'results', scenario))
   rmSync(join(out, 'summary.json'), { force: true })
   mkdirSync(out, { recursive: true })
+  const machine = describeMachine(wanted.k6)
   const cluster: Cluster =
     urls === undefined
       ? await startCluster(nodes, scenario === 'failover')
       : { urls, chaosUrl, stop: () => Promise.resolve() }
   try {
-    return await load({ wanted, out, cluster })
+    return await load({ wanted, out, cluster, machine })
   } finally {
     await cluster.stop()
   }
@@ -60,6 +63,7 @@ interface Parts {
   readonly wanted: Wanted
   readonly out: string
   readonly cluster: Cluster
+  readonly machine: Machine
 }
 
 async function load(parts: Parts): Promise<number> {
@@ -116,7 +120,7 @@ function environmentFor({ wanted, out, cluster }: Parts): Record<string, string>
 }
 
 function report(
-  { wanted, out, cluster }: Parts,
+  { wanted, out, cluster, machine }: Parts,
   series: Series,
   readings: readonly Reading[],
 ): void {
@@ -124,7 +128,7 @@ function report(
   const summary = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as Summary
   const load = { rate: size.rate, seconds: size.seconds, nodes: cluster.urls.length }
   const figures = figuresOf(summary, readings)
-  const run: Baseline = { scenario, machine: describeMachine(wanted.k6), load, figures }
+  const run: Baseline = { scenario, machine, load, figures }
   const plots = plotsOf(series, readings).map(([name, plot]) => {
     writeFileSync(join(out, `${name}.svg`), drawPlot(plot))
     return [plot.title, `${name}.svg`] as const
@@ -145,14 +149,15 @@ function figuresOf(summary: Summary, readings: readonly Reading[]): Record<strin
   const rows = operationRows(summary)
   const operations = rows.reduce((sum, { count }) => sum + count, 0)
   const figures: Record<string, number> = {}
+  const digits = (value: number): number => Number(value.toPrecision(DIGITS))
   for (const { name, p50, p99 } of rows) {
-    figures[`${name} p50, ms`] = p50
-    figures[`${name} p99, ms`] = p99
+    figures[`${name} p50, ms`] = digits(p50)
+    figures[`${name} p99, ms`] = digits(p99)
   }
   const cpuSeconds = cpuSecondsOf(readings)
   if (cpuSeconds > 0) {
-    figures['CPU of the nodes per operation, ms'] = (cpuSeconds * 1_000) / operations
-    figures['most memory of a node, MiB'] = residentBytesMaxOf(readings) / MEBIBYTE
+    figures['CPU of the nodes per operation, ms'] = digits((cpuSeconds * 1_000) / operations)
+    figures['most memory of a node, MiB'] = digits(residentBytesMaxOf(readings) / MEBIBYTE)
   }
   return figures
 }

@@ -75,7 +75,16 @@ t.test('the CPU time of a node that started again is not negative', async (t) =>
 
 const run = (figures: Record<string, number>, cpu = 'a'): Baseline => ({
   scenario: 'mixed',
-  machine: { cpu, cores: 2, memoryGiB: 4, node: 'v20', k6: 'k6 v1', commit: 'c', date: 'd' },
+  machine: {
+    cpu,
+    cores: 2,
+    memoryGiB: 4,
+    node: 'v20',
+    k6: 'k6 v1',
+    commit: 'c',
+    date: 'd',
+    busy: 0,
+  },
   load: { rate: 10, seconds: 5, nodes: 3 },
   figures,
 })
