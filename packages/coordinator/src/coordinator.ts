@@ -129,8 +129,11 @@ export class Coordinator implements KeyValue {
 
   write(request: WriteRequest, done: (result: WriteAnswer | ShoalError) => void): void {
     this.#run(request, request.operation, done, (place, asked, end) => {
-      if (place.self >= 0) return writeKey(this.#desk, this.#settings, place, asked, end)
-      forwardWrite(this.#desk, place, asked, end)
+      const coordinate = (again: WriteRequest): void => {
+        this.#attempt(end, () => writeKey(this.#desk, this.#settings, place, again, end))
+      }
+      if (place.self >= 0 || asked.asStandIn) return coordinate(asked)
+      forwardWrite(this.#desk, place, asked, { coordinate, done: end })
     })
   }
 
@@ -166,6 +169,7 @@ export class Coordinator implements KeyValue {
   answer(question: CoordinatorQuestion): boolean {
     switch (question.kind) {
       case questionKinds.write:
+      case questionKinds.writeAsStandIn:
         this.#answerForwarded(question)
         return true
       case questionKinds.trace: {
@@ -213,13 +217,20 @@ export class Coordinator implements KeyValue {
       done(result instanceof ShoalError ? result : { ...result, traceId })
     }
     this.#whenKnown(request, end, (asked) => {
-      try {
+      this.#attempt(end, () => {
         start(locate(this.#desk, this.#buckets, asked.bucket, asked.key), asked, end)
-      } catch (error) {
-        if (!(error instanceof ShoalError)) throw error
-        env.nextTurn(() => end(error))
-      }
+      })
     })
+  }
+
+  /** What is refused before anything is sent is answered in another turn. */
+  #attempt(end: (error: ShoalError) => void, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+      this.#desk.env.nextTurn(() => end(error))
+    }
   }
 
   /** At once, but on a disk so new that nobody has told it of the buckets yet. */
@@ -239,8 +250,11 @@ export class Coordinator implements KeyValue {
       const request = decodeForwardedWrite(question.body)
       const place = locate(this.#desk, this.#buckets, request.bucket, request.key)
       // Never forwarded again (V4): a sender with another ring fetches the newer one.
-      if (place.self < 0) return refuse(question, 'SHOAL_NOT_REPLICA')
-      this.write(request, (result) => {
+      const asStandIn = question.kind === questionKinds.writeAsStandIn && place.self < 0
+      if (place.self < 0 && !(asStandIn && this.#desk.hints)) {
+        return refuse(question, 'SHOAL_NOT_REPLICA')
+      }
+      this.write({ ...request, asStandIn }, (result) => {
         question.answer(answerKinds.written, encodeForwardedAnswer(result))
       })
     } catch (error) {

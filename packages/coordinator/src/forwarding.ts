@@ -6,32 +6,47 @@ import {
   encodeForwardedWrite,
   questionKinds,
 } from '@shoal/wire'
+import { bit } from './core/judge.ts'
 import { indices } from './core/write-machine.ts'
 import { type Desk, noteFailure } from './desk.ts'
 import { doubtedOf, type Place, reachableOf, unreachable } from './place.ts'
 import { type PeerSink, readable } from './ports.ts'
 import type { WriteAnswer, WriteRequest } from './requests.ts'
+import { standInsFor } from './stand-ins.ts'
 
 /**
  * Passes a write to a replica of its key, because only a replica may mint a dot (V4). A question
  * that never left this node may go to another replica; one that left may not: it may have been
- * done.
+ * done. Where no primary is thought to answer, the first stand-in that lives coordinates; it may be
+ * this node.
+ *
+ * @param coordinate  does the write on this node
  */
 export function forwardWrite(
   desk: Desk,
   place: Place,
   request: WriteRequest,
-  done: (result: WriteAnswer | ShoalError) => void,
+  { coordinate, done }: Pick<Parts, 'coordinate' | 'done'>,
 ): void {
   const reachable = reachableOf(desk, place)
   const doubted = doubtedOf(desk, place, reachable)
-  const order = [...bySpeed(desk, place, reachable & ~doubted), ...bySpeed(desk, place, doubted)]
+  const order = bySpeed(desk, place, reachable & ~doubted)
   if (desk.env.inject('coordinator: the slowest first')) order.reverse()
-  if (order.length === 0) throw unreachable(desk, place, { wanted: 1, got: 0, reachable })
-  desk.figures.forwarded++
+  const strict = request.consistency?.strict ?? place.bucket.consistency.strict
+  const all = bit(place.nodes.length) - 1
+  const rest = [
+    ...(strict ? [] : standInsFor(desk, place, all).slice(0, STAND_INS_TRIED)),
+    ...bySpeed(desk, place, doubted),
+  ]
+  if (order.length + rest.length === 0) throw unreachable(desk, place, { ...NOBODY, reachable })
   const began = desk.env.clock.elapsed()
-  new Forwarding({ desk, place, request, order, began, done }).next()
+  order.push(...rest)
+  new Forwarding({ desk, place, request, order, began, coordinate, done }).next()
 }
+
+const NOBODY = { wanted: 1, got: 0, reachable: 0 }
+/** Each costs a try on a channel that turns out to be down. */
+const STAND_INS_TRIED = 3
 
 const bySpeed = ({ speeds }: Desk, { nodes }: Place, candidates: number): NodeId[] =>
   indices(candidates)
@@ -44,6 +59,7 @@ interface Parts {
   readonly request: WriteRequest
   readonly order: NodeId[]
   readonly began: Millis
+  readonly coordinate: (request: WriteRequest) => void
   readonly done: (result: WriteAnswer | ShoalError) => void
 }
 
@@ -58,22 +74,16 @@ class Forwarding implements PeerSink {
   }
 
   next(): void {
-    const { desk, place, order, request, began, done } = this.#parts
-    this.#asked = order.shift()
-    if (this.#asked === undefined) {
-      return done(unreachable(desk, place, { wanted: 1, got: 0, reachable: 0 }))
-    }
-    const left = request.timeout - (desk.env.clock.elapsed() - began)
-    desk.peers.ask(
-      {
-        to: this.#asked,
-        kind: questionKinds.write,
-        body: this.#body,
-        timeout: millis(Math.max(1, left)),
-        tag: 0,
-      },
-      this,
-    )
+    const { desk, place, order, request, began, coordinate, done } = this.#parts
+    const to = order.shift()
+    this.#asked = to
+    if (to === undefined) return done(unreachable(desk, place, NOBODY))
+    const timeout = millis(Math.max(1, request.timeout - (desk.env.clock.elapsed() - began)))
+    if (to === desk.self) return coordinate({ ...request, timeout })
+    desk.figures.forwarded++
+    const isPrimary = place.nodes.includes(to)
+    const kind = isPrimary ? questionKinds.write : questionKinds.writeAsStandIn
+    desk.peers.ask({ to, kind, body: this.#body, timeout, tag: 0 }, this)
   }
 
   answered(_tag: number, kind: number, body: Buffer): void {
@@ -88,14 +98,15 @@ class Forwarding implements PeerSink {
     const { desk, place, began, done } = this.#parts
     if (this.#asked !== undefined) noteFailure(desk, this.#asked, code, began)
     const neverLeft = code === 'SHOAL_PEER_UNREACHABLE' || code === 'SHOAL_PEER_BUSY'
-    if (neverLeft && this.#parts.order.length > 0) return this.next()
-    if (neverLeft) return done(unreachable(desk, place, { wanted: 1, got: 0, reachable: 0 }))
+    if (neverLeft) return this.next()
     const ms = Math.round(desk.env.clock.elapsed() - began)
+    const node = this.#asked ?? ''
+    const role = place.nodes.some((each) => each === node) ? 'primary' : 'fallback'
     done(
       new ShoalError(
         'SHOAL_QUORUM_TIMEOUT',
-        `The write was passed to ${this.#asked}, a replica of the key, and no answer came back.`,
-        { replicas: [{ node: this.#asked ?? '', role: 'primary', state: code, ms }] },
+        `The write was passed to ${node}, a replica of the key, and no answer came back.`,
+        { replicas: [{ node, role, state: code, ms }] },
       ),
     )
   }

@@ -1,4 +1,5 @@
 import type { Env, Millis, NodeId, ReplicaReport } from '@shoal/kernel'
+import { bit } from './core/judge.ts'
 import type { TraceEvent } from './requests.ts'
 
 /**
@@ -7,7 +8,10 @@ import type { TraceEvent } from './requests.ts'
  */
 export class Progress {
   readonly #env: Env
-  readonly nodes: readonly NodeId[]
+  /** Candidates: primaries, and behind them whoever was enlisted to stand in for one. */
+  nodes: readonly NodeId[]
+  /** How many of them are primaries. */
+  readonly primaries: number
   readonly began: Millis
   readonly #states: (string | undefined)[]
   readonly #times: number[]
@@ -16,10 +20,19 @@ export class Progress {
   constructor(env: Env, nodes: readonly NodeId[], traced: boolean) {
     this.#env = env
     this.nodes = nodes
+    this.primaries = nodes.length
     this.began = env.clock.elapsed()
     this.#states = new Array(nodes.length)
     this.#times = new Array(nodes.length).fill(0)
     this.#events = traced ? [] : undefined
+  }
+
+  /** Makes these candidates too. @returns their places, as a set */
+  enlist(standIns: readonly NodeId[]): number {
+    const fresh = standIns.filter((node) => !this.nodes.includes(node))
+    if (fresh.length > 0) this.nodes = [...this.nodes, ...fresh]
+    for (const _node of fresh) this.#times.push(0)
+    return standIns.reduce((set, node) => set | bit(this.nodes.indexOf(node)), 0)
   }
 
   /** @param state  a word people understand, or an error code */
@@ -43,7 +56,7 @@ export class Progress {
   reports(): ReplicaReport[] {
     return this.nodes.map((node, candidate) => ({
       node,
-      role: 'primary',
+      role: candidate < this.primaries ? 'primary' : 'fallback',
       state: this.#states[candidate] ?? 'not-asked',
       ms: round(this.#times[candidate] ?? 0),
     }))

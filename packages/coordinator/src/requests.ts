@@ -54,6 +54,8 @@ export interface WriteRequest extends KeyRequest {
   readonly contentEncoding: string
   /** Seconds until expiry, 0 for the bucket's default. */
   readonly ttl: number
+  /** Another node passed it on, which could reach none of the key's primaries (V4). */
+  readonly asStandIn?: boolean
 }
 
 /** One live value as a client sees it. Tombstones and expired values never appear. */

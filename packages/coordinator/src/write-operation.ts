@@ -1,8 +1,9 @@
 import { type ErrorCode, invariant, type Millis, ShoalError, unreachable } from '@shoal/kernel'
 import type { PutOperation, PutSink, Written } from '@shoal/replica'
-import { answerKinds, decodeRefusal, mergeFlags, questionKinds } from '@shoal/wire'
+import { answerKinds, decodeRefusal, encodeStandIn, mergeFlags, questionKinds } from '@shoal/wire'
 import { bit, countOf, type Verdict } from './core/judge.ts'
 import {
+  addSpare,
   beginWrite,
   stepWrite,
   type WriteEffect,
@@ -11,18 +12,18 @@ import {
 } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
 import { type Desk, noteFailure, timeLeft } from './desk.ts'
+import type { Place } from './place.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import type { EffectiveConsistency, Receipt } from './requests.ts'
+import { type Reach, standInsFor } from './stand-ins.ts'
 
 /** A write whose request was checked, on a node that may coordinate it. */
 export interface WritePlan {
-  readonly put: Omit<PutOperation, 'kind' | 'durable' | 'sink'>
+  readonly put: Omit<PutOperation, 'kind' | 'durable' | 'owedTo' | 'sink'>
+  readonly place: Place
   readonly consistency: EffectiveConsistency
-  /** This node's place among the candidates. */
-  readonly self: number
-  /** Candidates that can be reached, this node included, as a set. */
-  readonly reachable: number
+  readonly reach: Reach
   readonly deadline: Millis
   readonly progress: Progress
 }
@@ -52,7 +53,10 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
   readonly #done: (result: WriteResult | WriteRefusal | ShoalError) => void
   #state: WriteState
   #written: Written | undefined
-  #hinted = 0
+  /** Primaries that this node owes the write. */
+  #owed: number
+  /** Whether it was looked for stand-ins after somebody had failed. */
+  #looked = false
 
   constructor(
     desk: Desk,
@@ -63,44 +67,59 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     this.#plan = plan
     this.#done = done
     const { w, durable } = plan.consistency
+    const { asked, spare, standsFor, kept } = plan.reach
+    this.#owed = kept
     this.#state = beginWrite({
       need: w,
       needDurable: durable,
-      primaries: plan.progress.nodes.length,
-      asked: plan.reachable,
+      primaries: plan.progress.primaries,
+      asked,
+      spare,
+      standsFor,
+      kept,
     })
   }
 
   start(): void {
-    const { put, consistency, deadline } = this.#plan
+    const { put, consistency, deadline, reach } = this.#plan
     this.#desk.deadlines.add(this, deadline)
-    this.#desk.replica.put({ ...put, kind: 'put', durable: consistency.durable > 0, sink: this })
+    // Who owes the write counts once row and hints are on disk, whatever was asked for (H1).
+    const durable = consistency.durable > 0 || reach.kept !== 0
+    const owedTo = reach.kept
+    this.#desk.replica.put({ ...put, kind: 'put', durable, owedTo, sink: this })
   }
 
   /** The own write is with the operating system. Peers are told while its sync runs (V3). */
   written(result: Written): void {
     this.#written = result
-    const { consistency, progress, self } = this.#plan
+    const { consistency, progress, reach } = this.#plan
+    const { self, kept } = reach
     result.message[0] = flagsFor(consistency)
     progress.note(self, 'written')
     const { env } = this.#desk
     if (env.inject('coordinator: peers are told late')) env.nextTurn(() => this.#tell(result))
     else this.#tell(result)
-    if (consistency.durable < consistency.w) this.#feed({ kind: 'written', by: self })
+    if (consistency.durable < consistency.w && kept === 0) this.#feed({ kind: 'written', by: self })
   }
 
   #tell({ message }: Written): void {
-    const { progress, self, reachable } = this.#plan
+    const { progress, reach } = this.#plan
+    const { self, asked, standsFor, kept } = reach
+    let cared = asked | kept
     for (let candidate = 0; candidate < progress.nodes.length; candidate++) {
-      if (candidate === self) continue
-      if ((reachable & bit(candidate)) !== 0) this.#send(candidate, message)
-      else this.#owe(candidate)
+      if (candidate === self || (asked & bit(candidate)) === 0) continue
+      cared |= standsFor[candidate] ?? 0
+      this.#send(candidate, message)
+    }
+    for (let primary = 0; primary < progress.primaries; primary++) {
+      if ((cared & bit(primary)) === 0) this.#owe(primary)
     }
   }
 
   durable(): void {
-    this.#plan.progress.note(this.#plan.self, 'durable')
-    this.#feed({ kind: 'durable', by: this.#plan.self })
+    const { self } = this.#plan.reach
+    this.#plan.progress.note(self, 'durable')
+    this.#feed({ kind: 'durable', by: self })
   }
 
   refused(code: ErrorCode, context?: Buffer): void {
@@ -108,7 +127,7 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     this.#desk.deadlines.remove(this)
     if (this.#state.kind === 'settled') return
     this.#state = { ...this.#state, kind: 'settled' }
-    this.#plan.progress.note(this.#plan.self, code)
+    this.#plan.progress.note(this.#plan.reach.self, code)
     this.#done({ refused: code, context })
   }
 
@@ -133,7 +152,18 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     const node = progress.nodes[tag]
     if (node) noteFailure(this.#desk, node, code, progress.began)
     progress.note(tag, code)
+    this.#lookForStandIns(tag)
     this.#feed({ kind: 'failed', by: tag })
+  }
+
+  /** All primaries were thought to answer and one did not: now somebody may have to stand in. */
+  #lookForStandIns(failed: number): void {
+    const { place, progress, consistency } = this.#plan
+    const isEarly = this.#state.kind === 'gathering' && progress.nodes.length === progress.primaries
+    if (!isEarly || this.#looked || consistency.strict) return
+    this.#looked = true
+    const standIns = standInsFor(this.#desk, place, bit(failed))
+    if (standIns.length > 0) this.#state = addSpare(this.#state, progress.enlist(standIns))
   }
 
   onDeadline(): void {
@@ -144,11 +174,13 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     const { progress, deadline } = this.#plan
     const to = progress.nodes[candidate]
     invariant(to !== undefined, 'a candidate has a node')
-    const left = timeLeft(this.#desk, deadline)
-    this.#desk.peers.ask(
-      { to, kind: questionKinds.merge, body: message, timeout: left, tag: candidate },
-      this,
-    )
+    const timeout = timeLeft(this.#desk, deadline)
+    const standsFor = this.#state.standsFor[candidate] ?? 0
+    const question =
+      standsFor === 0
+        ? { kind: questionKinds.merge, body: message }
+        : { kind: questionKinds.mergeAsStandIn, body: encodeStandIn(standsFor, message) }
+    this.#desk.peers.ask({ to, ...question, timeout, tag: candidate }, this)
   }
 
   #feed(event: WriteEvent): void {
@@ -173,9 +205,10 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
 
   #owe(candidate: number): void {
     const node = this.#plan.progress.nodes[candidate]
-    if (!this.#desk.hints || !this.#written || !node) return
+    // Its own slow sync leaves this node's row with its store: that is no debt.
+    if (!this.#desk.hints || !this.#written || !node || node === this.#desk.self) return
     this.#desk.hints.owe(node, this.#written.message)
-    this.#hinted++
+    this.#owed |= bit(candidate)
   }
 
   #reply(verdict: Exclude<Verdict, 'undecided'>): void {
@@ -186,6 +219,16 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     } else {
       this.#done(this.#failure(verdict))
     }
+  }
+
+  /** Primaries without the write that somebody owes it to, for certain. */
+  #hinted(): number {
+    const { tally, standsFor, primaries } = this.#state
+    let owed = this.#owed
+    for (let candidate = primaries; candidate < standsFor.length; candidate++) {
+      if ((tally.acknowledged & bit(candidate)) !== 0) owed |= standsFor[candidate] ?? 0
+    }
+    return owed & ~tally.acknowledged
   }
 
   #receipt(): Receipt {
@@ -199,7 +242,7 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
       primaries: primaryAcknowledgements,
       fallbacks: all - primaryAcknowledgements,
       durable: countOf(tally.durable),
-      hinted: this.#hinted,
+      hinted: countOf(this.#hinted()),
       repaired: 0,
       epoch: this.#desk.ring().epoch,
       node: this.#desk.self,

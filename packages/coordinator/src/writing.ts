@@ -18,10 +18,11 @@ import { hash64, rowKeyName } from '@shoal/ring'
 import { resolveConsistency } from './core/consistency.ts'
 import { countOf } from './core/judge.ts'
 import type { Desk } from './desk.ts'
-import { type Place, reachableOf, unreachable } from './place.ts'
+import { type Place, unreachable } from './place.ts'
 import { Progress } from './progress.ts'
 import { describeState, gather, type Settings } from './reading.ts'
 import type { EffectiveConsistency, Precondition, WriteAnswer, WriteRequest } from './requests.ts'
+import { type Reach, reachForWrite } from './stand-ins.ts'
 import { WriteOperation, type WriteRefusal, type WriteResult } from './write-operation.ts'
 
 /** What was found out about a write before anything is sent. */
@@ -66,10 +67,10 @@ export function writeKey(
     done,
   }
   demandContext(prepared)
-  demandReach(prepared)
+  const reach = demandReach(prepared)
   desk.figures.writes++
   if (request.precondition) checkThenPut(prepared, request.precondition)
-  else put(prepared, { context: prepared.context })
+  else put(prepared, { context: prepared.context }, reach)
 }
 
 /** V7 and D1: buckets in which a write must say what it replaces. */
@@ -95,10 +96,14 @@ function demandContext({ place, request, context }: Prepared): void {
   }
 }
 
-function demandReach({ desk, place, consistency }: Prepared): void {
-  const reachable = reachableOf(desk, place)
+function demandReach(prepared: Prepared): Reach {
+  const { desk, place, consistency, progress } = prepared
+  const { strict, w } = consistency
+  const reach = reachForWrite(desk, place, { progress, strict })
+  const reachable = reach.asked | reach.spare
   const got = countOf(reachable)
-  if (got < consistency.w) throw unreachable(desk, place, { wanted: consistency.w, got, reachable })
+  if (got < w) throw unreachable(desk, place, { wanted: w, got, reachable })
+  return reach
 }
 
 /** Checked by a quorum read before the write, not atomic with it; the receipt says so. */
@@ -174,7 +179,8 @@ interface PutBasis {
   readonly healed?: boolean
 }
 
-function put(prepared: Prepared, basis: PutBasis): void {
+/** @param reach  of this moment; left out where time has passed since it was worked out */
+function put(prepared: Prepared, basis: PutBasis, reach = reachNow(prepared)): void {
   const { desk, place, request, consistency, session, progress } = prepared
   const { bucket, rowKey } = place
   const operation = new WriteOperation(
@@ -196,9 +202,9 @@ function put(prepared: Prepared, basis: PutBasis): void {
         request: prepared.requestHash,
         siblingsMax: bucket.maxSiblings,
       },
+      place,
       consistency,
-      self: place.self,
-      reachable: reachableOf(desk, place),
+      reach,
       deadline: prepared.deadline,
       progress,
     },
@@ -213,6 +219,9 @@ function put(prepared: Prepared, basis: PutBasis): void {
   )
   operation.start()
 }
+
+const reachNow = ({ desk, place, progress, consistency }: Prepared): Reach =>
+  reachForWrite(desk, place, { progress, strict: consistency.strict })
 
 /** The own copy is damaged and its values are needed: fetch them from the others first (V11). */
 function healThen(prepared: Prepared, retry: () => void): void {

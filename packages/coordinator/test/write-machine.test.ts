@@ -113,10 +113,37 @@ t.test('a fallback is asked in place of a primary that fails (Q3)', async (t) =>
     { kind: 'durable', by: 0 },
   ])
   t.same(effects, [
-    { kind: 'owe', candidate: 1 },
-    { kind: 'enlist', candidate: 3 },
+    { kind: 'enlist', candidate: 3, primaries: 0b010 },
     { kind: 'reply', verdict: 'met' },
   ])
+})
+
+t.test('a fallback that fails is replaced, the last one by the coordinator (H1)', async (t) => {
+  const effects = replay(
+    waiting({
+      need: 3,
+      needDurable: 3,
+      asked: 0b1011,
+      spare: 0b10000,
+      standsFor: [0, 0, 0, 0b100],
+    }),
+    [
+      { kind: 'failed', by: 3 },
+      { kind: 'failed', by: 4 },
+    ],
+  )
+  t.same(effects, [
+    { kind: 'enlist', candidate: 4, primaries: 0b100 },
+    { kind: 'owe', candidate: 2 },
+    { kind: 'reply', verdict: 'impossible' },
+  ])
+})
+
+t.test('who was falsely suspected is not replaced twice (Q3)', async (t) => {
+  const standsFor = [0, 0, 0, 0b100]
+  const suspected = waiting({ asked: 0b1111, spare: 0b10000, standsFor })
+  t.same(replay(suspected, [{ kind: 'failed', by: 2 }]), [], 'its stand-in may still have it')
+  t.same(replay(suspected, [{ kind: 'failed', by: 3 }]), [], 'it may have it itself')
 })
 
 t.test('a strict read is confirmed by what already holds it (Q5)', async (t) => {
@@ -172,6 +199,42 @@ t.test('every write has ended once its time is up (K1)', async () => {
       },
     ),
     { seed: 20_071_014, numRuns: 2_000 },
+  )
+})
+
+t.test('in the end each primary has the write, or somebody owes it (K4, H1)', async () => {
+  const shapes = [
+    { asked: 0b111, spare: 0b11000, standsFor: [], kept: 0 },
+    { asked: 0b111, spare: 0, standsFor: [], kept: 0 },
+    { asked: 0b1011, spare: 0b10000, standsFor: [0, 0, 0, 0b100], kept: 0 },
+    { asked: 0b1111, spare: 0b10000, standsFor: [0, 0, 0, 0b100], kept: 0 },
+    { asked: 0b11000, spare: 0, standsFor: [0, 0, 0, 0, 0b010], kept: 0b111 },
+  ]
+  fc.assert(
+    fc.property(
+      fc.array(event, { maxLength: 20 }),
+      fc.constantFrom(...shapes),
+      fc.integer({ min: 1, max: 3 }),
+      (events, shape, need) => {
+        let state = waiting({ need, needDurable: need, ...shape })
+        const unasked = 0b111 & ~shape.asked & ~(shape.standsFor.at(-1) ?? 0)
+        let owed = shape.kept | unasked
+        const feed = (each: WriteEvent): void => {
+          const step = stepWrite(state, each)
+          state = step.state
+          for (const effect of step.effects)
+            if (effect.kind === 'owe') owed |= bit(effect.candidate)
+        }
+        for (const each of events) feed(each)
+        feed({ kind: 'expired' })
+        for (let by = 0; by < 5; by++) feed({ kind: 'failed', by })
+        const { durable, acknowledged } = state.tally
+        let cared = (owed | acknowledged) & 0b111
+        for (const index of indices(durable & ~0b111)) cared |= state.standsFor[index] ?? 0
+        return cared === 0b111
+      },
+    ),
+    { seed: 20_071_014, numRuns: 5_000 },
   )
 })
 

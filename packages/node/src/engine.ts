@@ -25,6 +25,7 @@ import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
 import type { EngineEvent } from './engine-events.ts'
 import { fixedRings } from './fixed-rings.ts'
 import { hintsOf } from './hints-view.ts'
+import { owedRows } from './owed-rows.ts'
 import { settleRing } from './ring-memory.ts'
 import type { NodeSettings } from './settings.ts'
 
@@ -99,6 +100,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
   // Parts that those opened before them tell of what they see.
   let healing: AntiEntropy | undefined
   let foreground: Coordinator | undefined
+  let hints: Handoff | undefined
   const { requestMemoryEntries, cleanStopAgeMax } = settings
   const replica = await Replica.open({
     env,
@@ -112,6 +114,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
       if (kind === 'forgotten') healing?.reportLoss([partition], 'copies were damaged')
       else healing?.reportOlderDisk()
     },
+    ...(settings.handoff === false ? {} : { owed: owedRows(ring, () => hints) }),
   })
   const peers = parts.connect(ring)
   const membership = settings.membership === false ? undefined : watchMembers(parts, ring, peers)
@@ -121,6 +124,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ...(settings.budget ? { settings: settings.budget } : {}),
   })
   const handoff = await openHandoff(parts, { ring, replica, peers, budget }, membership)
+  hints = handoff
   const antiEntropy = await openAntiEntropy(parts, { ring, replica, peers, budget })
   healing = antiEntropy
   const secrets = { key: tokenKey, clusterId: founded.clusterId }

@@ -5,6 +5,8 @@ export type { Listing, ListingRequest } from './listing.ts'
 export type {
   MergeOperation,
   MergeSink,
+  OwedRow,
+  OwedRows,
   PutOperation,
   PutSink,
   Written,

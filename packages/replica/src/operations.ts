@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@shoal/kernel'
+import type { Batch } from '@shoal/storage'
 
 /** A client write that this node coordinates: it mints the dot (V3, V4). */
 export interface PutOperation {
@@ -26,6 +27,8 @@ export interface PutOperation {
   /** More live values than this are refused (V8). */
   readonly siblingsMax: number
   readonly durable: boolean
+  /** As in a merge: who coordinates in place of primaries owes them the write (V4). */
+  readonly owedTo?: number
   readonly sink: PutSink
 }
 
@@ -37,7 +40,30 @@ export interface MergeOperation {
   /** Check the local copy against its checksum and replace it when damaged (V11). */
   readonly heal: boolean
   readonly durable: boolean
+  /**
+   * Primaries that this node stands in for, by their places in the preference list, as a set: owed
+   * the row by the same batch (H1). Only with `durable`.
+   */
+  readonly owedTo?: number
   readonly sink: MergeSink
+}
+
+/** Keeps what this node owes to the primaries of a row that it stands in for. */
+export interface OwedRows {
+  /** Adds to the batch of the row what has to be on disk with it. */
+  add(batch: Batch, owed: OwedRow): void
+  /** The batch is with the store. */
+  written(): void
+  /** The batch was refused: nothing is owed. */
+  discarded(): void
+}
+
+export interface OwedRow {
+  readonly rowKey: Buffer
+  /** A set of places in the preference list. */
+  readonly primaries: number
+  /** Of the row. */
+  readonly bytes: number
 }
 
 export type Operation = PutOperation | MergeOperation

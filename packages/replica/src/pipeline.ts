@@ -36,7 +36,7 @@ import type { Tombstones } from './core/tombstones.ts'
 import type { VersionCache } from './core/version-cache.ts'
 import { type DigestJournal, rebuildPartition, suspectKey } from './digest-journal.ts'
 import { DAMAGED, fetchMany } from './fetch.ts'
-import type { Operation, PutOperation, Written } from './operations.ts'
+import type { Operation, OwedRows, PutOperation, Written } from './operations.ts'
 
 /**
  * The group pipeline: one read of versions, a merge in memory, one batch, one sync, for everything
@@ -59,6 +59,8 @@ export interface PipelineParts {
   readonly tombstones: Tombstones
   readonly damaged: (rowKey: Buffer) => void
   readonly lost: (loss: Loss) => void
+  /** Undefined where nothing keeps hints: then this node stands in for nobody. */
+  readonly owed: OwedRows | undefined
 }
 
 /** Something that was on this disk is not there any more (Q6). */
@@ -93,6 +95,8 @@ export class Pipeline {
   #running = false
   #scheduled = false
   #unsynced = false
+  /** Whether the group under way owes rows. */
+  #owing = false
   /** Of the group under way: it takes request memory and version cache for empty. */
   #forgetful = false
   #idle: (() => void)[] = []
@@ -188,7 +192,8 @@ export class Pipeline {
       this.#parts.lost({ kind: 'older disk', partition })
     }
     const changed = distinct.filter((slot) => slot.changed)
-    if (changed.length > 0 && !this.#write(changed)) {
+    this.#owe(group, slots, results)
+    if (!this.#write(changed)) {
       this.#forgetRequests(group, results)
       return refuseAll(group, 'SHOAL_STORAGE_FULL')
     }
@@ -315,8 +320,42 @@ export class Pipeline {
     for (const { partition } of slots) this.#parts.actors.rotate(partition)
   }
 
+  /**
+   * What this node owes goes with the row, into one batch (H1). What is owed already takes no
+   * record, but may not be on disk yet: such a group is synced whether it writes anything or not.
+   */
+  #owe(
+    group: readonly Operation[],
+    slots: readonly Slot[],
+    results: readonly (Written | Refusal | undefined)[],
+  ): void {
+    for (let index = 0; index < group.length; index++) {
+      const { owedTo, rowKey } = group[index] as Operation
+      if (!owedTo) continue
+      const result = results[index]
+      if (result && 'refused' in result) continue
+      const { owed } = this.#parts
+      invariant(owed !== undefined, 'who stands in for others keeps hints')
+      const { row } = slots[index] as Slot
+      const bytes = row?.length ?? sizeOf(group[index] as Operation)
+      owed.add(this.#batch, { rowKey, primaries: owedTo, bytes })
+      this.#owing = true
+    }
+  }
+
   /** False when the disk is full: then nothing was applied, in memory neither. */
   #write(changed: readonly Slot[]): boolean {
+    if (changed.length === 0 && !this.#owing) return true
+    const written = this.#writeBatch(changed)
+    if (this.#owing) {
+      if (written) this.#parts.owed?.written()
+      else this.#parts.owed?.discarded()
+    }
+    this.#owing = false
+    return written
+  }
+
+  #writeBatch(changed: readonly Slot[]): boolean {
     const { store, cache, partitions, tombstones } = this.#parts
     const changes: DigestChange[] = []
     for (const slot of changed) {
@@ -327,10 +366,12 @@ export class Pipeline {
       const segment = segmentOfRowKey(rowKey, partitions)
       changes.push({ partition, segment, change: digestChange(slot) })
     }
-    const checkpoint = this.#parts.env.inject('replica: a checkpoint now')
-    this.#parts.journal.add(this.#batch, changes, { checkpoint })
+    if (changes.length > 0) {
+      const checkpoint = this.#parts.env.inject('replica: a checkpoint now')
+      this.#parts.journal.add(this.#batch, changes, { checkpoint })
+    }
     try {
-      store.write(this.#batch)
+      if (this.#batch.operations > 0) store.write(this.#batch)
     } catch (error) {
       if (error instanceof ShoalError && error.code === 'SHOAL_STORAGE_FULL') return false
       throw error
@@ -338,7 +379,7 @@ export class Pipeline {
       this.#batch.clear()
     }
     this.#unsynced = true
-    this.#parts.journal.written(changes)
+    if (changes.length > 0) this.#parts.journal.written(changes)
     for (const { rowKey, partition, before, version } of changed) {
       cache.set(rowKey, version as Buffer)
       tombstones.changed(partition, before, version as Buffer)

@@ -15,7 +15,7 @@ import {
 } from './digest-journal.ts'
 import { DAMAGED, fetchMany } from './fetch.ts'
 import { type Listing, type ListingRequest, listKeys } from './listing.ts'
-import type { MergeOperation, PutOperation } from './operations.ts'
+import type { MergeOperation, OwedRows, PutOperation } from './operations.ts'
 import { type Loss, Pipeline } from './pipeline.ts'
 import { Reads, type RowSink } from './reads.ts'
 
@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   readonly onDamage?: (rowKey: Buffer) => void
   /** What this replica says of the partition is not to be taken for all there was (Q6). */
   readonly onLoss?: (loss: Loss) => void
+  /** Where hints are kept; without it this node stands in for nobody (Q3). */
+  readonly owed?: OwedRows
 }
 
 /** A segment whose digest is not that of its rows (E4). */
@@ -80,6 +82,8 @@ export class Replica {
   readonly #requests: RequestMemory
   /** Whether the last stop was clean and not long ago, so that actors go on (A2). */
   readonly wasClean: boolean
+  /** Whether this node may stand in for primaries (Q3). */
+  readonly standsIn: boolean
 
   private constructor(parts: Parts) {
     this.#store = parts.store
@@ -95,6 +99,7 @@ export class Replica {
     this.#env = parts.env
     this.#requests = parts.requests
     this.wasClean = parts.wasClean
+    this.standsIn = parts.owed !== undefined
   }
 
   /** Takes the clean-shutdown marker, if there is one, and recovers the digests. */
@@ -126,6 +131,7 @@ export class Replica {
       tombstones: new Tombstones(partitions, counted),
       damaged: options.onDamage ?? (() => undefined),
       lost: options.onLoss ?? (() => undefined),
+      owed: options.owed,
       wasClean: actors.areKept,
     })
   }
@@ -269,5 +275,6 @@ interface Parts {
   readonly tombstones: Tombstones
   readonly damaged: (rowKey: Buffer) => void
   readonly lost: (loss: Loss) => void
+  readonly owed: OwedRows | undefined
   readonly wasClean: boolean
 }

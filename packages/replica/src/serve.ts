@@ -6,6 +6,7 @@ import {
   decodeList,
   decodeMerge,
   decodeRead,
+  decodeStandIn,
   encodeListed,
   encodeRefusal,
   mergeFlags,
@@ -36,6 +37,9 @@ export function answerAsReplica(replica: Replica, question: ReplicaQuestion): bo
   switch (question.kind) {
     case questionKinds.merge:
       guard(question, () => serveMerge(replica, question))
+      return true
+    case questionKinds.mergeAsStandIn:
+      guard(question, () => serveStandIn(replica, question))
       return true
     case questionKinds.read:
       guard(question, () => serveRead(replica, question))
@@ -72,6 +76,24 @@ function serveMerge(replica: Replica, question: ReplicaQuestion): void {
     row,
     heal: (flags & mergeFlags.heal) !== 0,
     durable: (flags & mergeFlags.writtenOnly) === 0,
+    sink: new MergeAnswer(question, flags),
+  })
+}
+
+function serveStandIn(replica: Replica, question: ReplicaQuestion): void {
+  const { primaries, merge } = decodeStandIn(question.body)
+  const { rowKey, row, flags } = merge
+  if (!replica.standsIn) return refuse(question, 'SHOAL_NOT_REPLICA')
+  if (!checkRowKey(rowKey)) return refuse(question, 'SHOAL_FRAME_INVALID')
+  if (verifyRow(row, rowKey.readBigUInt64BE(0)) !== 'ok')
+    return refuse(question, 'SHOAL_ROW_DAMAGED')
+  replica.merge({
+    kind: 'merge',
+    rowKey,
+    row,
+    heal: false,
+    durable: true,
+    owedTo: primaries,
     sink: new MergeAnswer(question, flags),
   })
 }

@@ -110,10 +110,12 @@ export {
   decodeMerge,
   decodeRead,
   decodeRefusal,
+  decodeStandIn,
   encodeList,
   encodeListed,
   encodeRead,
   encodeRefusal,
+  encodeStandIn,
   type ListedMessage,
   type ListMessage,
   type MergeMessage,
@@ -121,6 +123,7 @@ export {
   mergeHeaderBytes,
   type ReadMessage,
   readFlags,
+  type StandInMessage,
   writeMergeHeader,
 } from './messages/replica.ts'
 export { decodeStatus, encodeStatus, type StatusMessage } from './messages/status.ts'

@@ -16,6 +16,7 @@ import {
   encodeRefusal,
   encodeSegmentKeys,
   encodeSegmentKeysAnswer,
+  encodeStandIn,
   encodeStatus,
   encodeTrace,
   mergeFlags,
@@ -36,6 +37,13 @@ const goldens: Readonly<Record<string, readonly [Buffer, string]>> = {
   merge: [
     encodeMerge({ flags: mergeFlags.heal, rowKey: Buffer.from('key'), row: Buffer.from('row') }),
     `02 0003 'key' 'row'`,
+  ],
+  'merge for a stand-in': [
+    encodeStandIn(
+      0b101,
+      encodeMerge({ flags: mergeFlags.heal, rowKey: Buffer.from('key'), row: Buffer.from('row') }),
+    ),
+    `05 00 0003 'key' 'row'`,
   ],
   read: [encodeRead(readFlags.durable, undefined, Buffer.from('key')), `02 'key'`],
   'read with a digest': [
@@ -276,6 +284,7 @@ t.test('WM5: numbers on the wire are for ever', async (t) => {
   t.match(questionKinds, { merge: 1, read: 2, write: 3, list: 4, status: 5, trace: 6 })
   t.match(questionKinds, { ping: 7, pingRequest: 8, gossipSync: 9, ringFetch: 10 })
   t.match(questionKinds, { exchange: 11, segmentKeys: 12, proof: 13, hints: 14 })
+  t.match(questionKinds, { mergeAsStandIn: 15, writeAsStandIn: 16 })
   t.match(answerKinds, { exchange: 16, segmentKeys: 17, proof: 18, hints: 19 })
   t.match(answerKinds, {
     mergedDurable: 1,

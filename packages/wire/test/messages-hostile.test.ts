@@ -7,6 +7,7 @@ import {
   decodeForwardedWrite,
   decodeMerge,
   decodeRead,
+  decodeStandIn,
   encodeForwardedWrite,
 } from '../src/index.ts'
 import { type Codec, codecs, comparable, decodeOrRefuse, holds, seed } from './messages.ts'
@@ -174,6 +175,7 @@ t.test('WM3: merges and reads without a key, a row or a known flag are refused',
   }
   refuse(decodeMerge, [], [0], [0, 0], [0, 0, 0], [0, 0, 0, 9], [0, 0, 1, 9], [0, 0, 2, 9, 9])
   refuse(decodeMerge, [8, 0, 1, 9, 9], [128, 0, 1, 9, 9])
+  refuse(decodeStandIn, [], [0, 0, 0, 1, 9, 9], [1, 2, 0, 1, 9, 9], [1, 0, 0, 1, 9])
   refuse(decodeRead, [], [0], [1], [1, 1, 2, 3, 4, 5, 6, 7, 8], [8, 9], [128, 9])
   t.match(decodeMerge(Buffer.from([7, 0, 1, 8, 9])), { flags: 7, rowKey: { 0: 8 }, row: { 0: 9 } })
   t.match(decodeRead(Buffer.from([6, 9])), { flags: 6, digest: undefined, rowKey: { 0: 9 } })

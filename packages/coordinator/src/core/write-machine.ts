@@ -17,6 +17,10 @@ export interface WriteState {
   readonly primaries: number
   /** Fallbacks that may stand in for a primary that cannot be reached, as a set (Q3). */
   readonly spare: number
+  /** By candidate: the primaries that a fallback stands in for, as a set. Empty without any. */
+  readonly standsFor: readonly number[]
+  /** Primaries that this node owes the write already, with its own row, as a set. */
+  readonly kept: number
 }
 
 export type WriteEvent =
@@ -28,8 +32,8 @@ export type WriteEvent =
 
 export type WriteEffect =
   | { readonly kind: 'reply'; readonly verdict: Exclude<Verdict, 'undecided'> }
-  /** Ask this fallback in place of a primary. */
-  | { readonly kind: 'enlist'; readonly candidate: number }
+  /** Ask this fallback in place of these primaries. It owes them the write. */
+  | { readonly kind: 'enlist'; readonly candidate: number; readonly primaries: number }
   /** This primary has to learn of the write later. */
   | { readonly kind: 'owe'; readonly candidate: number }
 
@@ -39,11 +43,14 @@ export interface WriteStep {
 }
 
 const NONE: readonly WriteEffect[] = []
+const NOBODY: readonly number[] = []
 
 /**
  * @param asked       candidates a message goes to, own disk included
  * @param acknowledged candidates already known to hold the state durably (strict reads)
  * @param spare       fallbacks not asked yet; empty for `strict`
+ * @param standsFor   by candidate, the primaries that a fallback among `asked` stands in for
+ * @param kept        primaries that are owed the write in the batch of its own row
  */
 export function beginWrite(options: {
   need: number
@@ -52,6 +59,8 @@ export function beginWrite(options: {
   asked: number
   acknowledged?: number
   spare?: number
+  standsFor?: readonly number[]
+  kept?: number
 }): WriteState {
   const { need, needDurable, primaries, asked, acknowledged = 0, spare = 0 } = options
   invariant(needDurable <= need, 'no more durable acknowledgements are asked than acknowledgements')
@@ -60,6 +69,8 @@ export function beginWrite(options: {
     kind: 'gathering',
     primaries,
     spare,
+    standsFor: options.standsFor ?? NOBODY,
+    kept: options.kept ?? 0,
     tally: {
       need,
       needDurable,
@@ -73,18 +84,23 @@ export function beginWrite(options: {
 
 export function stepWrite(state: WriteState, event: WriteEvent): WriteStep {
   const counted = count(state, event)
-  const owed = counted === state ? NONE : owedAfter(state, event)
-  if (state.kind === 'settled') return { state: counted, effects: owed }
+  const missed = counted === state ? 0 : missedAfter(state, event, counted)
+  if (state.kind === 'settled') return { state: counted, effects: oweAll(state, missed) }
 
-  const enlisted = event.kind === 'failed' ? enlist(counted) : undefined
-  const next = enlisted?.state ?? counted
-  const effects = enlisted ? [...owed, enlisted.effect] : owed
+  const { state: next, effects } = replace(counted, event, missed)
   const verdict = judge(next.tally)
   if (verdict === 'undecided') return { state: next, effects }
   return {
     state: { ...next, kind: 'settled' },
     effects: [...effects, { kind: 'reply', verdict }],
   }
+}
+
+/** Fallbacks that were looked for only when one of those asked had failed. */
+export function addSpare(state: WriteState, spare: number): WriteState {
+  const { pending, acknowledged } = state.tally
+  invariant((spare & (pending | acknowledged)) === 0, 'a spare has not been asked')
+  return { ...state, spare: state.spare | spare }
 }
 
 /** Whether a state may settle before any event: all acknowledgements were there from the start. */
@@ -94,6 +110,8 @@ function count(state: WriteState, event: WriteEvent): WriteState {
   const { tally } = state
   switch (event.kind) {
     case 'written':
+      // A fallback counts once its hint is on disk too (H1).
+      if (event.by >= state.primaries) return state
       if ((tally.pending & bit(event.by)) === 0) return state
       return { ...state, tally: { ...tally, acknowledged: tally.acknowledged | bit(event.by) } }
     case 'durable':
@@ -118,29 +136,50 @@ function count(state: WriteState, event: WriteEvent): WriteState {
 }
 
 /**
- * Who must be told later. A silent replica may have the write all the same, so hints are
- * idempotent.
+ * Primaries that must be told later, and that nobody stands in for, as a set. A silent one may have
+ * the write all the same, so hints are idempotent.
  */
-function owedAfter(before: WriteState, event: WriteEvent): readonly WriteEffect[] {
+function missedAfter(before: WriteState, event: WriteEvent, after: WriteState): number {
+  const { tally } = after
   if (event.kind === 'failed') {
-    return event.by < before.primaries ? [{ kind: 'owe', candidate: event.by }] : NONE
+    const others = (tally.pending | tally.acknowledged) & ~bit(event.by)
+    return answersFor(after, bit(event.by)) & ~answersFor(after, others)
   }
-  if (event.kind !== 'expired' || before.tally.expired) return NONE
-  const silent = before.tally.pending & ~before.tally.acknowledged & (bit(before.primaries) - 1)
-  return indices(silent).map((candidate) => ({ kind: 'owe', candidate }))
+  if (event.kind !== 'expired' || before.tally.expired) return 0
+  const silent = tally.pending & ~tally.acknowledged
+  return answersFor(after, silent) & ~answersFor(after, tally.acknowledged)
 }
 
-function enlist(state: WriteState): { state: WriteState; effect: WriteEffect } | undefined {
+/** The primaries that a set of candidates answers for: themselves, and whom they stand in for. */
+function answersFor({ primaries, standsFor }: WriteState, candidates: number): number {
+  let all = candidates & (bit(primaries) - 1)
+  if (standsFor.length === 0) return all
+  for (const candidate of indices(candidates & ~all)) all |= standsFor[candidate] ?? 0
+  return all
+}
+
+function oweAll({ kept }: WriteState, missed: number): readonly WriteEffect[] {
+  const owed = missed & ~kept
+  return owed === 0 ? NONE : indices(owed).map((candidate) => ({ kind: 'owe', candidate }))
+}
+
+/** A fallback takes the place of who failed; without one the coordinator owes (H1). */
+function replace(state: WriteState, event: WriteEvent, missed: number): WriteStep {
   const candidate = indices(state.spare)[0]
-  if (candidate === undefined) return undefined
+  if (event.kind !== 'failed' || missed === 0 || candidate === undefined) {
+    return { state, effects: oweAll(state, missed) }
+  }
   const { tally } = state
+  const standsFor = [...state.standsFor]
+  standsFor[candidate] = missed
   return {
     state: {
       ...state,
+      standsFor,
       spare: state.spare & ~bit(candidate),
       tally: { ...tally, pending: tally.pending | bit(candidate) },
     },
-    effect: { kind: 'enlist', candidate },
+    effects: [{ kind: 'enlist', candidate, primaries: missed }],
   }
 }
 

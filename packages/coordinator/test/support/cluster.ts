@@ -1,10 +1,12 @@
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
 import { createTestEnv, millis, type NodeId, nodeId, ShoalError, type TestEnv } from '@shoal/kernel'
-import { answerAsReplica, Replica } from '@shoal/replica'
-import { createRing, foundRing, type Ring } from '@shoal/ring'
+import { answerAsReplica, type OwedRows, Replica } from '@shoal/replica'
+import { createRing, foundRing, partitionOfRowKey, type Ring } from '@shoal/ring'
 import { createMemoryStore, type MemoryStore } from '@shoal/storage'
 import { createMemoryNetwork, type MemoryNetwork, type Peers } from '@shoal/transport'
+import { decodeMerge } from '@shoal/wire'
 import { Coordinator } from '../../src/coordinator.ts'
+import type { Hints } from '../../src/ports.ts'
 import type {
   BucketProperties,
   Consistency,
@@ -20,6 +22,8 @@ export interface TestNode {
   readonly replica: Replica
   readonly coordinator: Coordinator
   readonly peers: Peers
+  /** Whom it owes which row (by its key in hexadecimal), and whether by the batch of the row. */
+  readonly owed: { readonly rowKey: string; readonly to: NodeId; readonly inBatch: boolean }[]
 }
 
 export const defaultBucket: BucketProperties = {
@@ -57,10 +61,11 @@ export class TestCluster {
     this.#ringOf = (self) => createRing(record, self)
   }
 
-  static async start(count: number, seed = 1): Promise<TestCluster> {
+  /** @param hints  whether nodes note what they owe others; without it nobody stands in */
+  static async start(count: number, { seed = 1, hints = false } = {}): Promise<TestCluster> {
     const ids = Array.from({ length: count }, (_none, index) => nodeId(`n${index + 1}`))
     const cluster = new TestCluster(ids, seed)
-    for (const id of ids) await cluster.#startNode(id)
+    for (const id of ids) await cluster.#startNode(id, hints)
     await cluster.until(() =>
       ids.every((id) => ids.every((other) => id === other || cluster.node(id).peers.isUp(other))),
     )
@@ -210,11 +215,13 @@ export class TestCluster {
     if (this.env.halted) throw this.env.halted
   }
 
-  async #startNode(id: NodeId): Promise<void> {
+  async #startNode(id: NodeId, hints: boolean): Promise<void> {
     const { env } = this
     const ring = this.#ringOf(id)
     const store = createMemoryStore(env)
-    const opening = Replica.open({ env, store, partitions: ring.partitions })
+    const owed: TestNode['owed'] = []
+    const standing = hints ? { owed: owedRows(ring, owed) } : {}
+    const opening = Replica.open({ env, store, partitions: ring.partitions, ...standing })
     let replica: Replica | undefined
     opening.then((opened) => {
       replica = opened
@@ -234,15 +241,43 @@ export class TestCluster {
       contexts,
       sessions: createSessionCodec(secrets, contexts),
       settings: { durability: 'fsync' },
+      ...(hints ? { hints: hintsInto(owed) } : {}),
     })
     const served = replica
     peers.onQuestion((question) => {
       if (!answerAsReplica(served, question)) coordinator.answer(question)
     })
     void peers.start()
-    this.nodes.set(id, { id, store, replica, coordinator, peers })
+    this.nodes.set(id, { id, store, replica, coordinator, peers, owed })
   }
 }
+
+/** What a stand-in owes with its batch. */
+function owedRows(ring: Ring, owed: TestNode['owed']): OwedRows {
+  let staged: TestNode['owed'] = []
+  return {
+    add: (_batch, { rowKey, primaries }) => {
+      const list = ring.preferenceList(partitionOfRowKey(rowKey, ring.partitions))
+      const targets = list.filter((_node, place) => (primaries & (1 << place)) !== 0)
+      for (const to of targets) staged.push({ rowKey: rowKey.toString('hex'), to, inBatch: true })
+    },
+    written: () => {
+      owed.push(...staged)
+      staged = []
+    },
+    discarded: () => {
+      staged = []
+    },
+  }
+}
+
+const hintsInto = (owed: TestNode['owed']): Hints => ({
+  owe: (to, message) => {
+    const rowKey = decodeMerge(message).rowKey.toString('hex')
+    owed.push({ rowKey, to, inBatch: false })
+  },
+  owed: (rowKey) => owed.filter((each) => each.rowKey === rowKey.toString('hex')).length,
+})
 
 export const bodies = (answer: ReadAnswer | ShoalError): string[] => {
   if (answer instanceof ShoalError) throw answer

@@ -205,6 +205,9 @@ export class Disks {
 
   #take(index: number, disk: Disk, { operations }: ObservedBatch): void {
     const changes: Change[] = []
+    const hints = operations.flatMap(({ column, value }) =>
+      column === 'hints' && value ? [value] : [],
+    )
     let rowOf: Key | undefined
     let row: Buffer | undefined
     for (const { column, key: text, value } of operations) {
@@ -221,10 +224,32 @@ export class Disks {
           this.#change(index, key, { record: value, row: key === rowOf ? row : undefined }),
         )
         if (key === rowOf) rowOf = undefined
+        if (!key.primaries.includes(index)) this.#checkStandIn(index, key, hints)
       }
     }
     if (rowOf) this.#loneRow(index, rowOf)
     disk.unsynced.push(changes)
+  }
+
+  /**
+   * Q3, H1: a node that is no replica of a key takes a copy only to stand in for one that is, and
+   * owes it the copy by the same batch, or by an earlier one.
+   */
+  #checkStandIn(index: number, key: Key, hints: readonly Buffer[]): void {
+    const { ring } = this.#world.nodes[index] as SimNode
+    // Copies of a partition are compared whole: nodes behind the N of a bucket get its keys.
+    if (ring.isReplica(key.partition, ring.self)) return
+    // A damaged copy is replaced from those of others, whoever has it.
+    if ((key.copies[index] as Copy).damagedAt >= 0) return
+    this.#world.findings.checked('copies written by stand-ins')
+    if (hints.some((hint) => hint.includes(key.rowKey))) return
+    const { disk } = this.#world.nodes[index] as SimNode
+    for (let at = 0; at < disk.keyCount('hints'); at++) {
+      const name = disk.keyAt('hints', at)
+      if (name && disk.current('hints', name)?.includes(key.rowKey)) return
+    }
+    const text = `node ${index} wrote a copy of ${keyText(key)} and owes it to nobody`
+    this.#world.fail(key, 'H1', text)
   }
 
   #loneRow(index: number, key: Key): void {
@@ -270,7 +295,6 @@ export class Disks {
     if (!content) fail('V11', row ? 'its row is damaged' : 'it has a version and no row')
     const agrees = content !== undefined && agree(content, parts)
     if (content && !agrees) fail('white box', 'row and version differ')
-    if (!key.primaries.includes(index)) fail('V4', 'that node is no replica of it')
     const state = key.history.state(version)
     if (state.fault && !isExcused(key, state.fault)) fail(state.fault.invariant, state.fault.text)
     else if (agrees) this.#checkBlocks(state, content.blocks, fail)

@@ -3,7 +3,7 @@ import { limits } from '@shoal/kernel'
 import { hash64, segmentOfRowKey } from '@shoal/ring'
 import type { MemoryDisk } from '@shoal/storage'
 import type { SimNode } from '../cluster/sim-cluster.ts'
-import { hasBit, noBits, sameBits, union, within } from './bits.ts'
+import { hasBit, noBits, sameBits, union, within, without } from './bits.ts'
 import { agree, readRow, readVersion, storedVersion } from './decode.ts'
 import type { Disks } from './disks.ts'
 import { describe } from './minted.ts'
@@ -139,6 +139,14 @@ export class FinalChecks {
   #checkDelivered(key: Key): void {
     if (key.damages > 0) return
     this.#world.findings.checked('keys searched for hints')
+    const copies = key.primaries.map((node) => key.copies[node] as Copy)
+    const known = copies.reduce((all, { cached }) => union(all, cached.events), noBits)
+    for (const { index } of this.#world.nodes) {
+      const { events } = (key.copies[index] as Copy).cached
+      if (within(events, known)) continue
+      const names = key.history.names(without(events, known))
+      this.#world.fail(key, 'I12', `only node ${index} has ${names} of ${keyText(key)}, no replica`)
+    }
     for (const { index, handoff } of this.#world.nodes) {
       const left = handoff?.owed(key.rowKey) ?? 0
       if (left === 0) continue

@@ -5,7 +5,7 @@ import type { Meaning } from './history.ts'
 import { describe, type Minted } from './minted.ts'
 import type { Sessions } from './sessions.ts'
 import type { Tokens } from './tokens.ts'
-import { type Copy, type Key, keyText, type World } from './world.ts'
+import { type Key, keyText, type World } from './world.ts'
 
 type Fail = (invariant: string, text: string) => void
 
@@ -99,13 +99,20 @@ export class Writes {
     if (durable < consistency.durable || durable > ack) {
       fail('I2', `${says(receipt)} where durable=${consistency.durable}`)
     }
+    if (consistency.strict && fallbacks > 0) fail('Q3', `${says(receipt)} of a strict write`)
     let onDisk = 0
     let written = 0
-    for (const copy of key.copies) {
+    let standIns = 0
+    for (const [node, copy] of key.copies.entries()) {
       // Damage since the write says nothing about what there was when it was acknowledged.
       const excused = copy.damagedAt >= event.at
       if (excused || hasBit(copy.durable.events, event.index)) onDisk++
       if (excused || hasBit(copy.running, event.index)) written++
+      const isStandIn = !key.primaries.includes(node)
+      if (isStandIn && (excused || hasBit(copy.durable.events, event.index))) standIns++
+    }
+    if (standIns < fallbacks) {
+      fail('H1', `${says(receipt)}, and ${standIns} stand-ins have ${describe(event)} on disk`)
     }
     if (onDisk < durable)
       fail('I2', `${says(receipt)}, and ${onDisk} disks have ${describe(event)}`)
@@ -117,8 +124,7 @@ export class Writes {
   /** Nodes that may have had the write in memory and lost it with their power. */
   #crashesSince(key: Key, event: Minted): number {
     let crashed = 0
-    for (const node of key.primaries) {
-      const copy = key.copies[node] as Copy
+    for (const [node, copy] of key.copies.entries()) {
       if (hasBit(copy.running, event.index) || copy.damagedAt >= event.at) continue
       if (this.#world.crashedAt(node) >= event.at) crashed++
     }

@@ -31,6 +31,10 @@ export const questionKinds = {
   proof: 13,
   /** What do you owe others? */
   hints: 14,
+  /** Merge this row into yours, and owe it to the primaries named: you stand in for them (Q3). */
+  mergeAsStandIn: 15,
+  /** Coordinate this client write: you are no replica of it, and none can be reached (V4). */
+  writeAsStandIn: 16,
 } as const
 
 export const answerKinds = {

@@ -55,6 +55,34 @@ export function decodeMerge(body: Buffer): MergeMessage {
   return { flags, rowKey: body.subarray(3, rowAt), row: body.subarray(rowAt) }
 }
 
+export interface StandInMessage {
+  /** Whom the receiver stands in for, by their places in the preference list, as a set. */
+  readonly primaries: number
+  readonly merge: MergeMessage
+}
+
+/**
+ * `u8 primaries, merge`. No flags of the merge go along: a stand-in answers once, when row and
+ * hints are on its disk (H1).
+ */
+export function encodeStandIn(primaries: number, merge: Buffer): Buffer {
+  invariant(primaries > 0 && primaries <= 0xff, 'a stand-in stands in for somebody')
+  const message = Buffer.allocUnsafe(1 + merge.length)
+  message[0] = primaries
+  merge.copy(message, 1)
+  message[1] = 0
+  return message
+}
+
+/** Views into the body. @throws SHOAL_FRAME_INVALID */
+export function decodeStandIn(body: Buffer): StandInMessage {
+  const [primaries = 0] = body
+  if (primaries === 0) throw malformed('a stand-in for nobody')
+  const merge = decodeMerge(body.subarray(1))
+  if (merge.flags !== 0) throw malformed(`flags ${merge.flags} of a stand-in`)
+  return { primaries, merge }
+}
+
 export const readFlags = {
   /** A version digest is given: answer `same` when yours has it. */
   digest: 1,
