@@ -1,13 +1,14 @@
 /** Where commands read and write. Colour is for terminals only; NO_COLOR is honoured. */
 import { once } from 'node:events'
 import picocolors from 'picocolors'
+import type { Contexts } from './repl/contexts.ts'
 
 export type Paint = ReturnType<typeof picocolors.createColors>
 
-type Environment = Readonly<Record<string, string | undefined>>
+type Environment = Record<string, string | undefined>
 
 /** https://no-color.org: any text but the empty one turns colour off. */
-export const wantsColour = (isTerminal: boolean, environment: Environment): boolean =>
+export const wantsColour = (isTerminal: boolean, environment: Readonly<Environment>): boolean =>
   isTerminal && (environment.NO_COLOR ?? '') === '' && environment.TERM !== 'dumb'
 
 export class Output {
@@ -19,6 +20,11 @@ export class Output {
     this.#stream = stream
     this.isTerminal = stream.isTTY === true
     this.paint = picocolors.createColors(wantsColour(this.isTerminal, environment))
+  }
+
+  /** For what draws a line of its own. */
+  get stream(): NodeJS.WriteStream {
+    return this.#stream
   }
 
   /** Characters on one line of the terminal. */
@@ -52,8 +58,11 @@ export class Output {
 export interface Io {
   readonly out: Output
   readonly err: Output
-  readonly input: NodeJS.ReadStream
+  /** Undefined where something else reads it already. */
+  readonly input: NodeJS.ReadStream | undefined
   readonly environment: Environment
+  /** What one sitting has seen; a single command has none. */
+  readonly contexts?: Contexts
 }
 
 export function systemIo(): Io {

@@ -282,6 +282,12 @@ export const limits = {
   /** Callers that wait for hints to be delivered. */
   hintSyncsMax: 64,
 
+  // The command line.
+  /** Contexts that one sitting of `shoal repl` keeps, the newest. */
+  replContextsMax: 1_000,
+  /** Lines that one sitting of `shoal repl` remembers. */
+  replHistoryMax: 1_000,
+
   // Work that is asked for and then goes on.
   /** Kept to be asked about, the newest. */
   jobsMax: 256,

@@ -37,6 +37,7 @@ export async function get(
         : client.getSibling(bucket, key, options.sibling, wanted)
     return traced(client, answering)
   })
+  io.contexts?.keep(target, answer.context)
   if (options.json) io.out.json({ ...readToJson(target, answer), trace })
   else await showRead(io, target, answer, options)
   if (!options.json) io.err.lines(traceLines(trace, io.err.paint))

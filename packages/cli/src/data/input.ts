@@ -20,7 +20,7 @@ export async function readValue(
   }
   if (value !== undefined) return value
   if (file !== undefined && file !== '-') return readWhole(file)
-  if (file === undefined && input.isTTY) {
+  if (input === undefined || (file === undefined && input.isTTY)) {
     throw new UsageError(
       'no value was given',
       'Give a VALUE, --file FILE, or pipe it in. --file - reads from this terminal.',

@@ -14,6 +14,7 @@ export interface WritingOptions extends DataOptions {
   readonly ifMatch?: string
   readonly ifNoneMatch?: string
   readonly idempotencyKey?: string
+  readonly blind?: true
 }
 
 export const writeOptions = (options: WritingOptions): WriteOptions => ({

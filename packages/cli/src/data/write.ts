@@ -22,9 +22,12 @@ export interface WriteCommand {
 export async function runWrite(io: Io, command: WriteCommand): Promise<ExitCode> {
   const { options, send } = command
   const idempotencyKey = options.idempotencyKey ?? randomUUID()
-  const wanted = { ...writeOptions(options), idempotencyKey }
+  const seen = options.blind ? undefined : io.contexts?.of(command.target)
+  const context = options.context ?? seen
+  const wanted = { ...writeOptions(options), context, idempotencyKey }
   try {
     const written = await withClient(options, (client) => traced(client, send(client, wanted)))
+    io.contexts?.keep(command.target, written.answer.context)
     showWritten(io, command, written)
     return exitCodes.done
   } catch (error) {

@@ -24,6 +24,11 @@ const withKey = (command: Command): Command =>
 const withWriting = (command: Command): Command =>
   withKey(command)
     .option('--context <token>', 'what the read or write before showed; replaces exactly that')
+    .addOption(
+      new Option('--blind', 'without a context, even where shoal repl has one').conflicts(
+        'context',
+      ),
+    )
     .option('--if-match <etag>', 'only if the key has this ETag, or * for any value')
     .option('--if-none-match <etag>', 'only if the key lacks this ETag, or * for no value at all')
     .option('--idempotency-key <key>', 'repeat a write whose outcome was unknown with its key')

@@ -5,6 +5,7 @@ import { readVersion } from '../version.ts'
 import { declareDataCommands } from './data-commands.ts'
 import { declareNodeCommands } from './node-commands.ts'
 import { below } from './parts.ts'
+import { declareSittingCommands } from './sitting-commands.ts'
 import { declareStateCommands } from './state-commands.ts'
 
 /**
@@ -47,6 +48,7 @@ export function makeProgram(io: Io, ended: (code: ExitCode) => void): Command {
   declareNodeCommands(program, shell)
   declareDataCommands(program, shell)
   declareStateCommands(program, shell)
+  declareSittingCommands(program, shell)
   quiet(program)
   return program
 }
