@@ -84,7 +84,8 @@ function fishScript(known: readonly Known[]): string {
     ]
   })
   return `# shoal completion fish
-# Load it now: shoal completion fish | source. For ever: save it in ~/.config/fish/completions/shoal.fish.
+# Load it now: shoal completion fish | source.
+# For ever: save it as ~/.config/fish/completions/shoal.fish.
 ${lines.join('\n')}
 `
 }
