@@ -10,8 +10,12 @@ import { type Io, systemIo } from './terminal.ts'
  */
 export async function run(parameters: readonly string[], io: Io = systemIo()): Promise<ExitCode> {
   let exit: ExitCode = exitCodes.done
-  const program = makeProgram(io, (code) => {
-    exit = code
+  const program = makeProgram({
+    io,
+    run,
+    ended: (code) => {
+      exit = code
+    },
   })
   try {
     await program.parseAsync([...parameters], { from: 'user' })

@@ -10,11 +10,12 @@ import { completionScript, shells } from '../src/completion/scripts.ts'
 import { makeProgram } from '../src/program/program.ts'
 import { Contexts } from '../src/repl/contexts.ts'
 import { splitWords } from '../src/repl/words.ts'
+import { run } from '../src/run.ts'
 import { systemIo } from '../src/terminal.ts'
 import { about, fakeCluster } from './support/fake-cluster.ts'
 import { cleanEnvironment, type Ran, script } from './support/shoal.ts'
 
-const known = knownCommands(makeProgram(systemIo(), () => {}))
+const known = knownCommands(makeProgram({ io: systemIo(), ended: () => {}, run }))
 
 t.test('a line falls into words as in a shell', async (t) => {
   const lines: [string, string[]][] = [

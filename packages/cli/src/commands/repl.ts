@@ -1,16 +1,17 @@
 /** `shoal repl`. */
 import { createInterface, type Interface } from 'node:readline/promises'
 import { limits } from '@shoal/kernel'
-import { completions, knownCommands } from '../completion/known.ts'
+import { completions, type Known } from '../completion/known.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { makeProgram } from '../program/program.ts'
+import type { Run } from '../program/parts.ts'
 import { Contexts } from '../repl/contexts.ts'
 import { splitWords } from '../repl/words.ts'
-import { run } from '../run.ts'
 import type { Io } from '../terminal.ts'
 
 interface Options {
   readonly url: string
+  readonly run: Run
+  readonly known: readonly Known[]
 }
 
 /** They hold the terminal for themselves, or this very command. */
@@ -27,13 +28,12 @@ export async function repl(io: Io, options: Options): Promise<ExitCode> {
   io.environment.SHOAL_URL = options.url
   const sitting = { ...io, input: undefined, contexts: new Contexts(limits.replContextsMax) }
   const isTerminal = input.isTTY === true && io.out.isTerminal
-  const known = knownCommands(makeProgram(io, () => {}))
   const lines = createInterface({
     input,
     ...(isTerminal ? { output: io.out.stream, historySize: limits.replHistoryMax } : {}),
     completer: (line: string): [string[], string] => {
       const words = [...splitWords(line).words, ...(/(^|\s)$/.test(line) ? [''] : [])]
-      return [completions(known, words).map((word) => `${word} `), words.at(-1) ?? '']
+      return [completions(options.known, words).map((word) => `${word} `), words.at(-1) ?? '']
     },
   })
   if (isTerminal) {
@@ -41,13 +41,20 @@ export async function repl(io: Io, options: Options): Promise<ExitCode> {
     io.err.line('A write follows what this sitting last saw of its key; --blind does not.')
   }
   try {
-    return await take(lines, sitting, isTerminal)
+    return await take(lines, { io: sitting, run: options.run, isTerminal })
   } finally {
     lines.close()
   }
 }
 
-async function take(lines: Interface, io: Io, isTerminal: boolean): Promise<ExitCode> {
+interface Sitting {
+  readonly io: Io
+  readonly run: Run
+  readonly isTerminal: boolean
+}
+
+async function take(lines: Interface, sitting: Sitting): Promise<ExitCode> {
+  const { isTerminal } = sitting
   const prompt = (text: string): void => {
     if (!isTerminal) return
     lines.setPrompt(text)
@@ -66,7 +73,7 @@ async function take(lines: Interface, io: Io, isTerminal: boolean): Promise<Exit
     }
     pending = ''
     if (words[0] === 'exit' || words[0] === 'quit') return exitCodes.done
-    const code = await runWords(words, io)
+    const code = await runWords(words, sitting)
     if (code !== exitCodes.done && !isTerminal) return code
     prompt(PROMPT)
   }
@@ -76,7 +83,7 @@ async function take(lines: Interface, io: Io, isTerminal: boolean): Promise<Exit
 const PROMPT = 'shoal> '
 const CONTINUED = '     > '
 
-async function runWords(words: readonly string[], io: Io): Promise<ExitCode> {
+async function runWords(words: readonly string[], { io, run }: Sitting): Promise<ExitCode> {
   const given = words[0] === 'shoal' ? words.slice(1) : words
   const [name] = given
   if (name === undefined) return exitCodes.done

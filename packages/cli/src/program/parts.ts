@@ -3,9 +3,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ExitCode, exitCodeHelp } from '../exit-codes.ts'
 import type { Io } from '../terminal.ts'
 
+/** Runs one command line to its end. */
+export type Run = (parameters: readonly string[], io: Io) => Promise<ExitCode>
+
 export interface Shell {
   readonly io: Io
   readonly ended: (code: ExitCode) => void
+  /** Another command line, for commands that take some of their own. */
+  readonly run: Run
 }
 
 /** What a command does, given its arguments and then its options. */

@@ -1,18 +1,17 @@
 import { Command } from 'commander'
-import type { ExitCode } from '../exit-codes.ts'
-import type { Io } from '../terminal.ts'
 import { readVersion } from '../version.ts'
 import { declareDataCommands } from './data-commands.ts'
 import { declareNodeCommands } from './node-commands.ts'
-import { below } from './parts.ts'
+import { below, type Shell } from './parts.ts'
 import { declareSittingCommands } from './sitting-commands.ts'
 import { declareStateCommands } from './state-commands.ts'
 
 /**
- * All commands. Printing goes to `io`, and instead of ending the process `ended` is told the exit
- * code, or a `CommanderError` is thrown.
+ * All commands. Printing goes to the shell's `io`, and instead of ending the process its `ended` is
+ * told the exit code, or a `CommanderError` is thrown.
  */
-export function makeProgram(io: Io, ended: (code: ExitCode) => void): Command {
+export function makeProgram(shell: Shell): Command {
+  const { io } = shell
   const program = new Command('shoal')
     .description('A leaderless, replicated key-value store with quorums per request.')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -44,7 +43,6 @@ export function makeProgram(io: Io, ended: (code: ExitCode) => void): Command {
       .configureHelp({ sortOptions: false, sortSubcommands: false })
     for (const each of command.commands) quiet(each)
   }
-  const shell = { io, ended }
   declareNodeCommands(program, shell)
   declareDataCommands(program, shell)
   declareStateCommands(program, shell)

@@ -1,5 +1,7 @@
 import { Argument, type Command, Option } from 'commander'
-import { shells } from '../completion/scripts.ts'
+import { knownCommands } from '../completion/known.ts'
+import { type CompletedShell, completionScript, shells } from '../completion/scripts.ts'
+import { exitCodes } from '../exit-codes.ts'
 import { below, defaultUrl, does, prose, type Shell } from './parts.ts'
 
 /** `repl`, `completion`: for people at a terminal. */
@@ -28,7 +30,12 @@ function declareRepl(program: Command, shell: Shell): void {
       `),
     )
     .addHelpText('after', below('shoal repl', 'shoal repl < commands.txt'))
-  does(command, shell, async () => (await import('../commands/repl.ts')).repl)
+  does(command, shell, async () => {
+    const { repl } = await import('../commands/repl.ts')
+    return (io, options: { url: string }) => {
+      return repl(io, { ...options, run: shell.run, known: knownCommands(program) })
+    }
+  })
 }
 
 function declareCompletion(program: Command, shell: Shell): void {
@@ -43,5 +50,8 @@ function declareCompletion(program: Command, shell: Shell): void {
       `),
     )
     .addHelpText('after', below('source <(shoal completion bash)'))
-  does(command, shell, async () => (await import('../commands/completion.ts')).completion)
+  does(command, shell, async () => async (io, wanted: CompletedShell) => {
+    await io.out.write(completionScript(wanted, knownCommands(program)))
+    return exitCodes.done
+  })
 }
