@@ -1,6 +1,6 @@
 /** Signals that ask a process to stop: the first in good order, a second at once. */
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const all: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /**
  * One Ctrl-C may arrive twice: from the terminal, and passed on by npm or another parent. Only a
@@ -18,8 +18,13 @@ export interface StopSignals {
 /**
  * @param insist  called once, at the second signal
  * @param now     milliseconds that never go back
+ * @param signals  those that mean it
  */
-export function stopSignals(insist: () => void, now = () => performance.now()): StopSignals {
+export function stopSignals(
+  insist: () => void,
+  now = () => performance.now(),
+  signals = all,
+): StopSignals {
   let first: number | undefined
   let ask: () => void = () => {}
   const asked = new Promise<void>((resolve) => {

@@ -157,6 +157,8 @@ export const limits = {
   peerOpeningBytesMax: kibibytes(1),
   /** Accepted connections that have not yet become a channel; the oldest gives way. */
   peerHandshakesMax: 1_024,
+  /** To a listener for peers alone: two for each node of the largest cluster, and some more. */
+  peerConnectionsMax: 4_096,
   /** Waiting for a peer that does not read. Beyond them its channel is closed. */
   peerOutputBytesMax: mebibytes(256),
   /** From the connection to an open channel. */

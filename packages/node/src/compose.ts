@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createSystemEnv, type Millis, ShoalError, seconds } from '@shoal/kernel'
 import { createRing, decodeRing, encodeRing, foundRing, ringDifference } from '@shoal/ring'
 import { openRocksStore } from '@shoal/storage'
-import { createPeers, type NetworkPeers, type TransportEvent } from '@shoal/transport'
+import { createPeers, type NetworkPeers, type PeerTls, type TransportEvent } from '@shoal/transport'
 import { Registry } from 'prom-client'
 import { LoadAdmission } from './admission.ts'
 import { askStatus, createClusterView } from './cluster-view.ts'
@@ -16,6 +16,7 @@ import { Jobs } from './jobs.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
 import { createRepairsView } from './repairs-view.ts'
 import { deriveSecrets } from './secrets.ts'
+import { openSecurity, type Security } from './security/security.ts'
 import { type NodeState, SelfStatus } from './self-status.ts'
 import type { NodeSettings } from './settings.ts'
 import { StatusWatch } from './status-watch.ts'
@@ -30,6 +31,7 @@ export interface NodeParts extends Engine<NetworkPeers> {
   readonly events: NodeEvents
   readonly watch: StatusWatch
   readonly http: HttpApp
+  readonly security: Security
   readonly state: NodeState
 }
 
@@ -69,6 +71,12 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   // A node that is no member is told before anything is opened.
   createRing(founded, settings.nodeId)
   const { clusterId } = founded
+  const security = await openSecurity({
+    env,
+    log,
+    node: settings.nodeId,
+    settings: settings.security ?? { rateLimit: 0 },
+  })
   const store = await openRocksStore({
     env,
     directory: settings.data,
@@ -100,6 +108,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
         runId: randomBytes(16),
         secret: secrets.peerKey,
         clusterId,
+        tls: () => peerTlsOf(security),
         members: settings.members,
         ring: {
           epoch: () => ring.epoch,
@@ -160,9 +169,17 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     version,
     chaos,
     limits: { valueBytesMax: settings.valueBytesMax },
+    audit: security.audit,
+    ...(security.gate && { gate: security.gate }),
+    ...(security.identity && { tls: security.identity }),
   })
+  security.onIdentity((identity) => http.renewCertificate(identity))
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
-  return { ...engine, admission, meter, events, watch, http, state }
+  return { ...engine, admission, meter, events, watch, http, security, state }
+}
+
+function peerTlsOf({ identity }: Security): PeerTls | undefined {
+  return identity && { context: identity.context, demandsCertificate: identity.ca !== undefined }
 }
 
 /** Nodes of a cluster start one after the other: who is not there yet is no news. */

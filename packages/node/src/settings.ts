@@ -14,10 +14,27 @@ export interface NodeSettings {
   /** All members, this node included, alike on every node. */
   readonly members: readonly (MemberSetting & { readonly peerUrl?: string })[]
   readonly secret: string
+  readonly security?: SecuritySettings
   readonly replicas: number
   readonly partitions: number
   readonly durability: 'fsync' | 'memory'
   readonly valueBytesMax: number
   readonly versionCacheBytes: number
   readonly bucketDefaults: Omit<BucketProperties, 'n' | 'mode'>
+}
+
+/** Files are read at the start, and again when they change. */
+export interface SecuritySettings {
+  /** Absent: nobody is asked for a token. */
+  readonly tokensFile?: string
+  readonly tls?: {
+    readonly certFile: string
+    readonly keyFile: string
+    /** Peers must show a certificate of this authority; absent: the secret is all they need. */
+    readonly caFile?: string
+  }
+  /** Operations a second for each client; 0 for no bound. */
+  readonly rateLimit: number
+  /** Absent: the log. */
+  readonly auditFile?: string
 }

@@ -1,13 +1,16 @@
-import { createServer, type Server } from 'node:http'
 import { ShoalError, seconds } from '@shoal/kernel'
 import { composeNode, type NodeParts, type Surroundings } from './compose.ts'
 import { startEngine, stopEngine } from './engine.ts'
+import { type AnyServer, renewCertificate } from './http/listener.ts'
+import { createPeerListener } from './peer-listener.ts'
 import type { NodeSettings } from './settings.ts'
 
 export interface RunningNode {
   /** Where clients reach it. */
   readonly url: string
   readonly parts: NodeParts
+  /** Reads tokens and certificates again now, where they have changed. */
+  reload(): Promise<void>
   /** Drains, then leaves the disk as after a clean stop. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -35,6 +38,7 @@ export async function startNode(
   return {
     url: listening.url,
     parts,
+    reload: () => parts.security.reload(),
     stop: () => {
       stopping ??= holdingTheProcess(stopNode(parts, peerServer))
       return stopping
@@ -45,16 +49,14 @@ export async function startNode(
 /** Peers share the clients' port, or have one of their own. */
 async function listenForPeers(
   { peerListen }: NodeSettings,
-  { http, peers }: NodeParts,
-): Promise<Server | undefined> {
+  { http, peers, security }: NodeParts,
+): Promise<AnyServer | undefined> {
   if (!peerListen) {
     http.onUpgrade(peers.acceptUpgrade)
     return undefined
   }
-  const server = createServer((_request, response) => {
-    response.writeHead(426, { upgrade: 'shoal-peer/1' }).end()
-  })
-  server.on('upgrade', peers.acceptUpgrade)
+  const server = createPeerListener(security.identity, peers.acceptUpgrade)
+  security.onIdentity((identity) => renewCertificate(server, identity))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const address = `${peerListen.host}:${peerListen.port}`
@@ -104,8 +106,8 @@ async function holdingTheProcess(work: Promise<void>): Promise<void> {
   }
 }
 
-async function stopNode(parts: NodeParts, peerServer: Server | undefined): Promise<void> {
-  const { http, admission, meter, watch, state } = parts
+async function stopNode(parts: NodeParts, peerServer: AnyServer | undefined): Promise<void> {
+  const { http, admission, meter, watch, security, state } = parts
   state.serving = false
   http.setDraining('announced')
   http.setDraining('refusing')
@@ -115,4 +117,6 @@ async function stopNode(parts: NodeParts, peerServer: Server | undefined): Promi
   meter.close()
   await stopEngine(parts)
   peerServer?.close()
+  peerServer?.closeAllConnections()
+  await security.close()
 }

@@ -234,6 +234,16 @@ t.test('with a listener for peers, the member says where peers find it', async (
   t.doesNotThrow(() => readWith({ flags: alone }), 'nobody looks for it')
 })
 
+t.test('TLS needs a certificate and its key', async (t) => {
+  const cells: [Parts['flags'], ...string[]][] = [
+    [{ tlsCert: '/cert' }, '--tls-cert: it needs --tls-key too'],
+    [{ tlsKey: '/key' }, '--tls-key: it needs --tls-cert too'],
+    [{ tlsCa: '/ca' }, '--tls-ca: it needs --tls-cert too', '--tls-ca: it needs --tls-key too'],
+  ]
+  for (const [flags, ...errors] of cells)
+    t.same(refusalWith({ flags: { ...flags } }).errors, errors)
+})
+
 t.test('an open address needs a word', async (t) => {
   const openAddresses = ['0.0.0.0:4100', '[::]:4100', '10.0.0.1:4100', 'node.example:4100']
   for (const listen of [...openAddresses, '[::ffff:127.0.0.1]:4100', '128.0.0.1:4100']) {
@@ -241,6 +251,7 @@ t.test('an open address needs a word', async (t) => {
     t.equal(code, 'SHOAL_LISTEN_OPEN')
     t.match(errors[0], /^--listen: .*:4100 can be reached from other machines, and clients are not/)
     t.doesNotThrow(() => readWith({ flags: { listen, allowOpen: true } }))
+    t.doesNotThrow(() => readWith({ flags: { listen, tokensFile: '/tokens.toml' } }))
   }
   for (const listen of ['127.0.0.1:0', '127.9.9.9:1', '127.1:1', 'localhost:1', '[::1]:1']) {
     t.doesNotThrow(() => readWith({ flags: { listen } }), listen)
@@ -329,6 +340,21 @@ const warned: [flags: Parts['flags'], ...warnings: string[]][] = [
     '--listen: whoever reaches 0.0.0.0:4100 can read and write everything',
     '--listen: clients elsewhere are told http://127.0.0.1:4100; name another with --peers',
   ],
+  [
+    { listen: '10.0.0.1:4100', tokensFile: '/tokens' },
+    '--listen: tokens and values travel to 10.0.0.1:4100 unencrypted; give --tls-cert and ' +
+      '--tls-key, or put a proxy with TLS in front',
+  ],
+  [{ listen: '10.0.0.1:4100', tokensFile: '/tokens', tlsCert: '/cert', tlsKey: '/key' }],
+  [
+    { peers: 'n1=http://127.0.0.1:4100', tlsCert: '/cert', tlsKey: '/key' },
+    '--peers: this node speaks https, and is http://127.0.0.1:4100; right only behind a proxy',
+  ],
+  [
+    { tokensFile: '/tokens', logLevel: 'warn' },
+    '--log-level: the audit is logged at level info, and warn hides it; give --audit-log',
+  ],
+  [{ tokensFile: '/tokens', logLevel: 'warn', auditLog: '/audit' }],
   [
     { peers: proxied },
     'listen (default): port 4100 is not that of http://10.0.0.1:80; right only behind a proxy',

@@ -8,6 +8,7 @@ export {
   type MemoryNode,
 } from './memory/network.ts'
 export type { AnswerSink, IncomingQuestion, PeerStatus, Peers, Question } from './peers.ts'
+export type { PeerTls } from './socket/certified.ts'
 export { upgradeProtocol } from './socket/dial.ts'
 export { createPeers } from './socket/network-peers.ts'
 export type {

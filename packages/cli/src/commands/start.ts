@@ -17,7 +17,7 @@ export async function start(io: Io, flags: ConfigFlags): Promise<ExitCode> {
     environment: io.environment,
   })
   const { format } = logSettings
-  const signals = stopSignals(() => process.exit(exitCodes.interrupted))
+  const signals = stopSignals(() => process.exit(exitCodes.interrupted), undefined, stopping())
   const orphaned = whenOrphaned()
   const log = createLog(io.out, logSettings)
   for (const { field, message } of warnings) log.warn({ setting: field }, message)
@@ -31,6 +31,7 @@ export async function start(io: Io, flags: ConfigFlags): Promise<ExitCode> {
     if (!ownsException(error)) onFatal(error)
   })
   const node = await startNode(settings, { log, onFatal })
+  if (!stopping().includes('SIGHUP')) process.on('SIGHUP', () => void node.reload())
   announce(io, node.url, format)
   await Promise.race([signals.asked, orphaned])
   log.info({}, 'stopping')
@@ -39,6 +40,13 @@ export async function start(io: Io, flags: ConfigFlags): Promise<ExitCode> {
   // All that matters is on disk. A handle that something forgot must not keep the process.
   return process.exit(exitCodes.done)
 }
+
+/**
+ * A terminal that is closed ends what runs in it. A service has none: there SIGHUP asks to read
+ * tokens and certificates again, without waiting until their change is noticed.
+ */
+const stopping = (): readonly NodeJS.Signals[] =>
+  process.stdin.isTTY ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM']
 
 /** Settles when the process that started this one by `shoal dev` is gone. */
 function whenOrphaned(): Promise<void> {

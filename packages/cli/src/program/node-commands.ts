@@ -90,6 +90,7 @@ function declareDoctor(program: Command, shell: Shell): void {
 const headings: Record<FlagDefinition['group'], string> = {
   node: 'This node:',
   cluster: 'The cluster:',
+  security: 'Who may ask:',
   storage: 'Storage:',
   log: 'Log:',
   buckets: 'Buckets without properties of their own:',

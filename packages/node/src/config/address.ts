@@ -33,9 +33,9 @@ export const isLoopback = ({ host }: Address): boolean =>
 export const isWildcard = ({ host }: Address): boolean => host === '0.0.0.0' || host === '::'
 
 /** How this machine reaches what listens there. */
-export function urlOfAddress(address: Address): string {
+export function urlOfAddress(address: Address, scheme: 'http' | 'https' = 'http'): string {
   const host = isWildcard(address) ? (address.host === '::' ? '::1' : '127.0.0.1') : address.host
-  return `http://${formatAddress({ host, port: address.port })}`
+  return `${scheme}://${formatAddress({ host, port: address.port })}`
 }
 
 /** The address behind a member's URL. */

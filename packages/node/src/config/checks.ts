@@ -20,21 +20,33 @@ import { suggest } from './suggest.ts'
 import type { ConfigValues, Values } from './values.ts'
 
 /** All members; without peers the node alone, where it listens. */
-export function membersOf({ peers, nodeId: id, listen }: Values): readonly ConfiguredMember[] {
+export function membersOf(values: Values): readonly ConfiguredMember[] {
+  const { peers, nodeId: id, listen } = values
   if (peers !== undefined) return peers
   if (id === undefined || listen === undefined) return []
-  return [{ id: nodeId(id), url: urlOfAddress(listen) }]
+  return [{ id: nodeId(id), url: urlOfAddress(listen, schemeOf(values)) }]
 }
+
+const schemeOf = ({ tlsCert }: Values): 'http' | 'https' =>
+  tlsCert === undefined ? 'http' : 'https'
 
 /** What cannot be started. */
 export function faultsBetween(config: ConfigValues): FieldError[] {
-  return [...strangers(config), ...unreachablePeers(config), ...unfitConsistency(config)]
+  return [
+    ...strangers(config),
+    ...unreachablePeers(config),
+    ...unfitConsistency(config),
+    ...halfTls(config),
+  ]
 }
 
 /** What can be started and is yet unlikely to be meant. */
 export function warningsOf(config: ConfigValues): FieldError[] {
   return [
     ...openDoors(config),
+    ...clearText(config),
+    ...otherSchemes(config),
+    ...hiddenAudit(config),
     ...otherPorts(config),
     ...unreachableUrls(config),
     ...fewerCopies(config),
@@ -44,13 +56,14 @@ export function warningsOf(config: ConfigValues): FieldError[] {
 
 /** An address that others reach although nothing asks clients who they are. */
 export function openListener(config: ConfigValues): FieldError | undefined {
-  const { listen, allowOpen } = config.values
+  const { listen, allowOpen, tokensFile } = config.values
   if (listen === undefined || allowOpen === true || isLoopback(listen)) return undefined
+  if (tokensFile !== undefined) return undefined
   return {
     field: at(config, 'listen'),
     message:
       `${formatAddress(listen)} can be reached from other machines, ` +
-      'and clients are not authenticated',
+      'and clients are not asked for tokens',
   }
 }
 
@@ -113,10 +126,48 @@ function faultOfConsistency(
 }
 
 function openDoors(config: ConfigValues): FieldError[] {
-  const { listen, allowOpen } = config.values
+  const { listen, allowOpen, tokensFile } = config.values
   if (listen === undefined || allowOpen !== true || isLoopback(listen)) return []
+  if (tokensFile !== undefined) return []
   const message = `whoever reaches ${formatAddress(listen)} can read and write everything`
   return [{ field: at(config, 'listen'), message }]
+}
+
+/** A certificate without its key serves nothing; an authority without either checks nobody. */
+function halfTls(config: ConfigValues): FieldError[] {
+  const ids = ['tlsCert', 'tlsKey', 'tlsCa'] as const
+  const [given] = ids.filter((id) => config.values[id] !== undefined)
+  if (given === undefined) return []
+  return ids
+    .filter((id) => id !== 'tlsCa' && config.values[id] === undefined)
+    .map((id) => ({ field: at(config, given), message: `it needs ${settingOf(id).flag} too` }))
+}
+
+/** Tokens, values and what peers tell each other can be read on the way. */
+function clearText(config: ConfigValues): FieldError[] {
+  const { listen, tokensFile, tlsCert } = config.values
+  if (listen === undefined || isLoopback(listen)) return []
+  if (tokensFile === undefined || tlsCert !== undefined) return []
+  const message =
+    `tokens and values travel to ${formatAddress(listen)} unencrypted; ` +
+    'give --tls-cert and --tls-key, or put a proxy with TLS in front'
+  return [{ field: at(config, 'listen'), message }]
+}
+
+function otherSchemes(config: ConfigValues): FieldError[] {
+  const self = own(config)
+  const scheme = schemeOf(config.values)
+  if (self === undefined || new URL(self.url).protocol === `${scheme}:`) return []
+  const message = `this node speaks ${scheme}, and is ${self.url}; right only behind a proxy`
+  return [{ field: at(config, 'peers'), message }]
+}
+
+/** What is looked for after a break-in should not hang on how much is logged. */
+function hiddenAudit(config: ConfigValues): FieldError[] {
+  const { tokensFile, auditLog, logLevel } = config.values
+  if (tokensFile === undefined || auditLog !== undefined || logLevel === 'info') return []
+  const message = `the audit is logged at level info, and ${logLevel} hides it; give --audit-log`
+  return [{ field: at(config, 'logLevel'), message }]
 }
 
 /** Right behind a proxy, and a mistake without one. */

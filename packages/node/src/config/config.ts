@@ -118,6 +118,7 @@ function assemble({ values }: ConfigValues, secret: string): Pick<NodeConfig, 's
       data: there(values, 'data'),
       members: membersOf(values),
       secret,
+      security: securityOf(values),
       replicas: there(values, 'replicas'),
       partitions: there(values, 'partitions'),
       durability: there(values, 'durability'),
@@ -132,6 +133,20 @@ function assemble({ values }: ConfigValues, secret: string): Pick<NodeConfig, 's
       },
     },
     log: { format: there(values, 'log'), level: there(values, 'logLevel') },
+  }
+}
+
+function securityOf(values: Values): NonNullable<NodeSettings['security']> {
+  const { tokensFile, tlsCert: certFile, tlsKey: keyFile, tlsCa: caFile, auditLog } = values
+  const tls =
+    certFile === undefined || keyFile === undefined
+      ? undefined
+      : { certFile, keyFile, ...(caFile === undefined ? {} : { caFile }) }
+  return {
+    rateLimit: there(values, 'rateLimit'),
+    ...(tokensFile === undefined ? {} : { tokensFile }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(auditLog === undefined ? {} : { auditFile: auditLog }),
   }
 }
 

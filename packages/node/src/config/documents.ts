@@ -8,23 +8,26 @@ export const exampleFile = `node-id = "n1"
 listen = "10.0.0.1:4100"
 data = "/var/lib/shoal"
 secret-file = "/etc/shoal/secret"
-allow-open = true
+tokens-file = "/etc/shoal/tokens.toml"
+tls-cert = "/etc/shoal/cert.pem"
+tls-key = "/etc/shoal/key.pem"
+tls-ca = "/etc/shoal/ca.pem"
 value-bytes-max = "4MiB"
 
 [[members]]
 id = "n1"
-url = "http://10.0.0.1:4100"
+url = "https://10.0.0.1:4100"
 zone = "a"
 
 [[members]]
 id = "n2"
-url = "http://10.0.0.2:4100"
+url = "https://10.0.0.2:4100"
 zone = "b"
 weight = 2
 
 [[members]]
 id = "n3"
-url = "http://10.0.0.3:4100"
+url = "https://10.0.0.3:4100"
 zone = "c"
 
 [buckets]
@@ -33,9 +36,9 @@ ttl = 86400`
 
 /** The members of the file, as a flag. */
 export const examplePeers =
-  'n1=http://10.0.0.1:4100;zone=a,' +
-  'n2=http://10.0.0.2:4100;zone=b;weight=2,' +
-  'n3=http://10.0.0.3:4100;zone=c'
+  'n1=https://10.0.0.1:4100;zone=a,' +
+  'n2=https://10.0.0.2:4100;zone=b;weight=2,' +
+  'n3=https://10.0.0.3:4100;zone=c'
 
 /** The text of `docs/configuration.md`. */
 export function configurationPage(): string {
@@ -45,6 +48,7 @@ export function configurationPage(): string {
 const groups: readonly { readonly group: Group; readonly title: string }[] = [
   { group: 'node', title: 'This node' },
   { group: 'cluster', title: 'The cluster' },
+  { group: 'security', title: 'Who may ask' },
   { group: 'storage', title: 'What it stores' },
   { group: 'log', title: 'The log' },
   { group: 'buckets', title: 'Buckets without properties of their own' },
@@ -101,7 +105,9 @@ The same node by flags, and by a file:
 
 \`\`\`console
 $ shoal start --node-id n1 --listen 10.0.0.1:4100 --data /var/lib/shoal \\
-    --secret-file /etc/shoal/secret --allow-open --value-bytes-max 4MiB \\
+    --secret-file /etc/shoal/secret --tokens-file /etc/shoal/tokens.toml \\
+    --tls-cert /etc/shoal/cert.pem --tls-key /etc/shoal/key.pem \\
+    --tls-ca /etc/shoal/ca.pem --value-bytes-max 4MiB \\
     --peers '${examplePeers.replaceAll(',', `,\n${' '.repeat(13)}`)}' \\
     --bucket-ttl 86400
 $ shoal start --config /etc/shoal/shoal.toml
@@ -155,9 +161,11 @@ $ chmod 600 secret
 
 const open = `## Listening beyond this machine
 
-Clients are not authenticated. So a node refuses to listen where other machines reach it, unless
-\`--allow-open\` says that the network keeps strangers out. The listener for peers needs no such
-word: it always asks for the secret.`
+A node refuses to listen where other machines reach it unless clients need tokens
+(\`--tokens-file\`), or \`--allow-open\` says that the network keeps strangers out. The listener
+for peers needs no such word: it always asks for the secret, and for a certificate where
+\`--tls-ca\` is set. \`shoal secure init\` makes all of these files. What they protect from, and
+from what not, stands in [security.md](security.md).`
 
 const show = `## Where a value comes from
 

@@ -34,7 +34,7 @@ interface Row {
   readonly description: string
 }
 
-export type Group = 'node' | 'cluster' | 'storage' | 'log' | 'buckets'
+export type Group = 'node' | 'cluster' | 'security' | 'storage' | 'log' | 'buckets'
 
 const table = {
   config: {
@@ -76,7 +76,7 @@ const table = {
     group: 'node',
     kind: { type: 'switch' },
     default: 'false',
-    description: 'listen beyond this machine although clients are not authenticated',
+    description: 'listen beyond this machine although clients are asked for no tokens',
   },
   data: {
     group: 'node',
@@ -119,6 +119,44 @@ const table = {
     placeholder: '<n>',
     default: String(limits.partitionsDefault),
     description: 'slices of the ring, alike on every node, never to be changed',
+  },
+  tokensFile: {
+    group: 'security',
+    kind: { type: 'path' },
+    placeholder: '<file>',
+    description: 'the tokens that clients need, hashed; without it everyone may do everything',
+  },
+  tlsCert: {
+    group: 'security',
+    kind: { type: 'path' },
+    placeholder: '<file>',
+    description: 'certificate of this node in PEM, with those between it and its authority',
+  },
+  tlsKey: {
+    group: 'security',
+    kind: { type: 'path' },
+    placeholder: '<file>',
+    description: 'private key of that certificate in PEM',
+  },
+  tlsCa: {
+    group: 'security',
+    kind: { type: 'path' },
+    placeholder: '<file>',
+    description: 'authority of the certificates of all nodes; peers then have to show one',
+  },
+  rateLimit: {
+    group: 'security',
+    kind: { type: 'whole', min: 0, max: limits.rateMax },
+    placeholder: '<n>',
+    default: '0',
+    description: 'operations a second for each token, or address without tokens; 0 for no bound',
+  },
+  auditLog: {
+    group: 'security',
+    kind: { type: 'path' },
+    placeholder: '<file>',
+    defaultWords: 'the log',
+    description: 'where administrative calls and refusals are written, one JSON object a line',
   },
   durability: {
     group: 'storage',

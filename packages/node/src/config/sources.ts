@@ -139,7 +139,7 @@ export function configPath({
 
 const known = settings.map(({ variable }) => variable)
 /** Variables of ours that are not settings of a node. */
-const others = /^SHOAL_(URL$|TEST_)/
+const others = /^SHOAL_(URL$|TOKEN$|TOKEN_FILE$|CA$|TEST_)/
 
 /**
  * What Kubernetes and Docker put into every container for a service called shoal or

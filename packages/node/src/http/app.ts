@@ -7,6 +7,7 @@ import type { RouteAccess } from '../security/scopes.ts'
 import { guardRoutes } from './access.ts'
 import { addConsolePage } from './console.ts'
 import { Exchange } from './exchange.ts'
+import { renewCertificate } from './listener.ts'
 import { answerUnrouted, RouteTable } from './not-found.ts'
 import { addDocsPage, describeRoutes } from './openapi.ts'
 import { pathOf, readBucketAndKey } from './path.ts'
@@ -127,9 +128,11 @@ function toHttpApp(
       const address = server.address()
       const bound = typeof address === 'object' && address !== null ? address.port : port
       const shown = host.includes(':') ? `[${host}]` : host
-      return { host, port: bound, url: `http://${shown}:${bound}` }
+      const scheme = services.tls === undefined ? 'http' : 'https'
+      return { host, port: bound, url: `${scheme}://${shown}:${bound}` }
     },
     onUpgrade: (listener) => nodeServer.onUpgrade(listener),
+    renewCertificate: (identity) => renewCertificate(server, identity),
     setDraining: (stage: DrainStage = 'refusing') => {
       if (services.drain !== 'refusing') services.drain = stage
       services.streams.end()

@@ -9,9 +9,10 @@
  * an upgrade are let through even then, so that a flood of clients cannot part the nodes of a
  * cluster.
  */
-import type { Server, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Env, millis, ShoalError, type Timer } from '@shoal/kernel'
+import { type AnyServer, connectionEvent } from './listener.ts'
 import type { HttpMetrics } from './metrics.ts'
 import type { HttpLimits } from './ports.ts'
 import { rawProblem } from './raw-answers.ts'
@@ -61,11 +62,11 @@ export class Connections {
   #peers = 0
   #clientsGone: (() => void) | undefined
 
-  constructor(server: Server, parts: { env: Env; limits: HttpLimits; metrics: HttpMetrics }) {
+  constructor(server: AnyServer, parts: { env: Env; limits: HttpLimits; metrics: HttpMetrics }) {
     this.#env = parts.env
     this.#limits = parts.limits
     this.#metrics = parts.metrics
-    server.on('connection', (socket: Socket) => this.#opened(socket))
+    server.on(connectionEvent(server), (socket: Socket) => this.#opened(socket))
   }
 
   #opened(socket: Socket): void {

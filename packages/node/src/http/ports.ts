@@ -1,5 +1,5 @@
 /** What the HTTP face needs to be handed, and what it is. */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Buckets, KeyValue } from '@shoal/coordinator'
 import type { Env, ShoalError } from '@shoal/kernel'
@@ -9,7 +9,9 @@ import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
 import type { RepairsView } from '../repairs-view.ts'
 import type { Audit } from '../security/audit.ts'
+import type { TlsIdentity } from '../security/certificate.ts'
 import type { Gate, RouteAccess } from '../security/scopes.ts'
+import type { AnyServer } from './listener.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
 
 /** What a node knows of its cluster, for the routes that show state. */
@@ -78,6 +80,8 @@ export interface HttpAppOptions {
   readonly gate?: Gate
   /** Absent: the log. */
   readonly audit?: Audit
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsIdentity
   /** Where faults can be made, for the console: the origin of a local cluster's control. */
   readonly chaos?: string | undefined
   readonly limits?: Partial<HttpLimits>
@@ -102,11 +106,13 @@ export interface HttpApp {
   /** Every route with what it asks for, in the order in which they were added. */
   readonly access: readonly RouteAccess[]
   /** For what is not HTTP: closing it, counting it. Upgrades are taken with `onUpgrade`. */
-  readonly server: Server
+  readonly server: AnyServer
   /** @throws SHOAL_ADDRESS_IN_USE */
   listen(host: string, port: number): Promise<Listening>
   /** Upgrades to the peer protocol go here; any other upgrade is ignored, as HTTP allows. */
   onUpgrade(listener: UpgradeListener): void
+  /** For connections from now on. */
+  renewCertificate(identity: TlsIdentity): void
   /** Can only go forward. Every answer from now on closes its connection. */
   setDraining(stage?: DrainStage): void
   /** Stops accepting, waits for requests under way, at most `drainMs`, then closes what is left. */

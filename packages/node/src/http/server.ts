@@ -1,12 +1,14 @@
 /** Node's HTTP server with our bounds, and answers where it has none or a bare one. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { limits, millis, ShoalError } from '@shoal/kernel'
 import { headerNames, peerUpgradeProtocol } from '@shoal/wire'
 import { Connections, closeWith, connectionOf } from './connections.ts'
 import { Exchange } from './exchange.ts'
+import { Handshakes } from './handshakes.ts'
 import { fieldError } from './headers/fault.ts'
+import { type AnyServer, createListener } from './listener.ts'
 import type { UpgradeListener } from './ports.ts'
 import { rawProblem } from './raw-answers.ts'
 import type { Services } from './services.ts'
@@ -16,17 +18,19 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 export const methods = 'DELETE, GET, HEAD, POST, PUT'
 
 export class NodeServer {
-  readonly server: Server
+  readonly server: AnyServer
   readonly #services: Services
   readonly #handler: Handler
   readonly #connections: Connections
+  readonly #handshakes: Handshakes
   #upgrades: UpgradeListener | undefined
 
   /** @param handler  takes every request that is sound enough to be routed */
   constructor(services: Services, handler: Handler) {
     this.#services = services
     this.#handler = handler
-    this.server = createServer(serverOptions(services))
+    this.server = createListener(serverOptions(services), services.tls)
+    this.#handshakes = new Handshakes(this.server, services)
     const { env, limits: bounds, metrics } = services
     this.#connections = new Connections(this.server, { env, limits: bounds, metrics })
     this.server.timeout = 2 * limits.timeoutMax
@@ -41,6 +45,7 @@ export class NodeServer {
 
   /** For the end of the node. */
   dropSilent(): void {
+    this.#handshakes.drop()
     this.#connections.dropSilent()
   }
 
@@ -130,7 +135,7 @@ const SLASH = 0x2f
 const CHECK_INTERVAL_MS = 1_000
 
 /** Not all of these are in the types of every Node version that we run on. */
-const serverOptions = (services: Services): object => {
+const serverOptions = (services: Services) => {
   const { headersTimeoutMs, keepAliveTimeoutMs } = services.limits
   return {
     maxHeaderSize: limits.headerBytesMax,

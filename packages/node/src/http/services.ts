@@ -4,6 +4,7 @@ import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
 import type { RepairsView } from '../repairs-view.ts'
 import { type Audit, AuditTrail, auditInLog } from '../security/audit.ts'
+import type { TlsIdentity } from '../security/certificate.ts'
 import type { Gate } from '../security/scopes.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
 import { EventStreams } from './event-streams.ts'
@@ -32,6 +33,8 @@ export class Services {
   readonly version: string
   readonly gate: Gate | undefined
   readonly audit: Audit
+  /** At the start; later ones go to the listener. */
+  readonly tls: TlsIdentity | undefined
   readonly limits: HttpLimits
   readonly metrics: HttpMetrics
   readonly bodies: BodyBudget
@@ -54,6 +57,7 @@ export class Services {
     this.log = options.log
     this.version = options.version
     this.gate = options.gate
+    this.tls = options.tls
     this.audit = options.audit ?? new AuditTrail(this.env, auditInLog(this.log))
     this.limits = { ...defaultHttpLimits, ...options.limits }
     this.bodies = new BodyBudget(this.limits.bodyBytesInFlightMax)

@@ -40,6 +40,7 @@ import type { HealthState } from '../../src/http/schemas/state.ts'
 import { Jobs } from '../../src/jobs.ts'
 import type { RepairsView } from '../../src/repairs-view.ts'
 import type { Audit } from '../../src/security/audit.ts'
+import type { TlsIdentity } from '../../src/security/certificate.ts'
 import type { Gate } from '../../src/security/scopes.ts'
 
 interface Stored {
@@ -416,6 +417,7 @@ export async function openFace(
     port?: number
     gate?: Gate
     audit?: Audit
+    tls?: TlsIdentity
   } = {},
 ): Promise<Face> {
   const halts: Error[] = []
@@ -447,6 +449,7 @@ export async function openFace(
     ...(options.limits && { limits: options.limits }),
     ...(options.gate && { gate: options.gate }),
     ...(options.audit && { audit: options.audit }),
+    ...(options.tls && { tls: options.tls }),
   })
   const listening = await app.listen('127.0.0.1', options.port ?? 0)
   return { ...listening, ...parts, events, app, halts }

@@ -34,6 +34,8 @@ export interface HandshakeContext {
   readonly self: string
   /** Whom the dialler means to reach. */
   readonly expected: string | undefined
+  /** The nodes that the dialler's certificate names; none: it may be any. */
+  readonly certified?: readonly string[]
   readonly secret: Uint8Array
   readonly versions: readonly number[]
   readonly open: Open
@@ -45,7 +47,8 @@ export interface HandshakeContext {
 
 /**
  * Why no channel came about. The first four can stop a node, see `verdict.ts`. `duplicate` lost a
- * race against another connection of the same pair; `later` is anything that may pass.
+ * race against another connection of the same pair; `uncertified` claims to be a node that its
+ * certificate does not name; `later` is anything that may pass.
  */
 export type RefusalCode =
   | 'SHOAL_SECRET_WRONG'
@@ -54,6 +57,7 @@ export type RefusalCode =
   | 'SHOAL_VERSION_UNSUPPORTED'
   | 'SHOAL_FRAME_INVALID'
   | 'duplicate'
+  | 'uncertified'
   | 'later'
 
 export interface Refusal {
@@ -183,6 +187,11 @@ function opened(context: HandshakeContext, body: Buffer): HandshakeStep {
   if (wrong !== undefined) {
     const who = wrong === context.self ? 'this node itself' : wrong
     return refuse(state, 'later', `the address of ${expected} is answered by ${who}`, context)
+  }
+  const { certified = [] } = context
+  if (certified.length > 0 && !certified.includes(open.node)) {
+    const words = `the certificate is that of ${certified.join(', ')}, not of ${open.node}`
+    return refuse(state, 'uncertified', words, context)
   }
   const version = commonVersion(context.versions, open.versions)
   if (version === undefined) {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { Client } from 'undici'
+import { faultOfServer, type PeerTls } from './certified.ts'
 
 /**
  * The token of the `Upgrade` header. The number is that of the opening; the rest is negotiated in
@@ -16,7 +17,11 @@ export interface Dialling {
  * aborted. The only place that names undici. Sets no timer of its own: the caller bounds the time.
  */
 export function dial(
-  url: string,
+  {
+    url,
+    peer,
+    tls,
+  }: { readonly url: string; readonly peer: string; readonly tls?: PeerTls | undefined },
   on: { connected(socket: Duplex): void; failed(reason: string): void },
 ): Dialling {
   let aborted = false
@@ -28,7 +33,15 @@ export function dial(
     client?.destroy().catch(() => {})
   }
   try {
-    client = new Client(new URL(url).origin, { headersTimeout: 0, bodyTimeout: 0, pipelining: 1 })
+    client = new Client(new URL(url).origin, {
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      pipelining: 1,
+      connect: {
+        ...(tls === undefined ? {} : { secureContext: tls.context }),
+        checkServerIdentity: (host, certificate) => faultOfServer(peer, host, certificate),
+      },
+    })
     client.upgrade({ path: '/', protocol: upgradeProtocol }, (error, data) =>
       settle(error, data?.socket),
     )
@@ -46,7 +59,7 @@ export function dial(
 function describe(error: NodeJS.ErrnoException | null): string {
   if (error === null) return 'no socket'
   if (error.code === 'ECONNREFUSED') return 'connection refused'
-  if (error.message === 'bad upgrade') return 'the address answers, but not to shoal-peer/1'
+  if (error.message === 'bad upgrade') return 'the address answers, but refuses shoal-peer/1'
   const nested = (error as { errors?: NodeJS.ErrnoException[] }).errors?.[0]
   if (nested?.code === 'ECONNREFUSED') return 'connection refused'
   return error.code ? `${error.code} ${error.message}`.trim() : error.message

@@ -19,6 +19,7 @@ import {
 import { type Standing, standingOf } from '../core/verdict.ts'
 import type { Turn } from '../exchange/turn.ts'
 import type { IncomingQuestion, PeerStatus } from '../peers.ts'
+import type { PeerTls } from './certified.ts'
 import { Channel } from './channel.ts'
 import { type Dialling, dial } from './dial.ts'
 import { Opening, type OpeningEvents } from './opening.ts'
@@ -28,6 +29,8 @@ import type { TransportEvent } from './options.ts'
 export interface LinkHost {
   readonly env: Env
   readonly turn: Turn
+  /** As it is now. */
+  readonly tls: PeerTls | undefined
   nextConnection(): ConnectionId
   contextFor(role: 'dialler' | 'acceptor', expected: NodeId | undefined): HandshakeContext
   isDraining(): boolean
@@ -169,16 +172,20 @@ export class PeerLink {
     this.#dialTimer = clock.after(limits.peerHandshake, () =>
       give(`no answer within ${limits.peerHandshake} ms`),
     )
-    this.#dialling = dial(this.url, {
-      failed: give,
-      connected: (socket) => {
-        this.#hangUp()
-        const context = this.#host.contextFor('dialler', this.peer)
-        const opening = new Opening({ id, socket, clock, context, events: this.#events })
-        this.#openings.set(id, { opening })
-        opening.begin(Buffer.alloc(0))
+    const { tls } = this.#host
+    this.#dialling = dial(
+      { url: this.url, peer: this.peer, tls },
+      {
+        failed: give,
+        connected: (socket) => {
+          this.#hangUp()
+          const context = this.#host.contextFor('dialler', this.peer)
+          const opening = new Opening({ id, socket, clock, context, events: this.#events })
+          this.#openings.set(id, { opening })
+          opening.begin(Buffer.alloc(0))
+        },
       },
-    })
+    )
   }
 
   #hangUp(): void {

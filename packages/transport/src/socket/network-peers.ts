@@ -17,6 +17,7 @@ import type { HandshakeContext, Refusal } from '../core/handshake.ts'
 import { type Grounds, judgeRefusals } from '../core/verdict.ts'
 import { Turn } from '../exchange/turn.ts'
 import type { AnswerSink, IncomingQuestion, PeerStatus, Question } from '../peers.ts'
+import { certifiedBy, type PeerTls } from './certified.ts'
 import { type LinkHost, PeerLink } from './link.ts'
 import { Opening, type OpeningEvents } from './opening.ts'
 import type { NetworkPeers, PeersOptions, TransportEvent } from './options.ts'
@@ -69,6 +70,10 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
       const link = new PeerLink({ host: this, peer, url: peerUrl ?? url, leads: self < peer })
       this.#links.set(peer, link)
     }
+  }
+
+  get tls(): PeerTls | undefined {
+    return this.#options.tls?.()
   }
 
   ask(question: Question, sink: AnswerSink): void {
@@ -124,7 +129,12 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
   }
 
   readonly acceptUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (!answerUpgrade(request, socket, this.#phase === 'running')) return
+    const certified = certifiedBy(socket, this.tls)
+    const isCertified = certified.kind !== 'missing'
+    if (!isCertified) this.#tellOfUncertified(certified.reason)
+    const isReady = this.#phase === 'running'
+    if (!answerUpgrade(request, socket, { isReady, isCertified }) || !isCertified) return
+    const named = certified.kind === 'certified' ? certified.nodes : []
     const [oldest] = this.#arrivals
     if (oldest && this.#arrivals.size >= limits.peerHandshakesMax) {
       oldest.evict('too many connections are being opened')
@@ -133,7 +143,7 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
       id: this.nextConnection(),
       socket,
       clock: this.env.clock,
-      context: this.contextFor('acceptor', undefined),
+      context: { ...this.contextFor('acceptor', undefined), certified: named },
       events: this.#arrivalEvents,
     })
     this.#arrivals.add(opening)
@@ -223,7 +233,14 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
     return node === undefined ? undefined : this.#links.get(node as NodeId)
   }
 
-  #tellOfStranger(peer: string | undefined, { code, words, by }: Refusal): void {
+  #tellOfUncertified(reason: string): void {
+    this.#tellOfStranger(undefined, { code: 'uncertified', words: reason, by: 'us' })
+  }
+
+  #tellOfStranger(
+    peer: string | undefined,
+    { code, words, by }: Pick<Refusal, 'words' | 'by'> & { readonly code: string },
+  ): void {
     if (code === 'later' || code === 'duplicate') return
     const now = this.env.clock.elapsed()
     if (now - this.#strangersSince >= 1_000) {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Env, NodeId, ShoalError } from '@shoal/kernel'
 import type { Peers } from '../peers.ts'
+import type { PeerTls } from './certified.ts'
 
 export interface Member {
   readonly id: NodeId
@@ -32,6 +33,8 @@ export interface PeersOptions {
   readonly runId: Uint8Array
   readonly secret: Uint8Array | string
   readonly clusterId: string
+  /** Asked for each connection, so that a renewed certificate is used from the next one on. */
+  readonly tls?: () => PeerTls | undefined
   /** All members, this node included or not. */
   readonly members: readonly Member[]
   readonly ring: RingOfPeers

@@ -10,7 +10,11 @@ const SWITCHING = [
 ].join('\r\n')
 
 /** Answers the HTTP half of an upgrade. @returns whether frames may follow */
-export function answerUpgrade(request: IncomingMessage, socket: Duplex, ready: boolean): boolean {
+export function answerUpgrade(
+  request: IncomingMessage,
+  socket: Duplex,
+  { isReady, isCertified }: { readonly isReady: boolean; readonly isCertified: boolean },
+): boolean {
   // Until a Connection listens, an error of this socket must not end the process.
   socket.on('error', () => {})
   const wanted = request.headers.upgrade?.toLowerCase()
@@ -18,7 +22,11 @@ export function answerUpgrade(request: IncomingMessage, socket: Duplex, ready: b
     refuse(socket, '426 Upgrade Required', `This listener upgrades to ${upgradeProtocol} only.`)
     return false
   }
-  if (!ready) {
+  if (!isCertified) {
+    refuse(socket, '403 Forbidden', 'Nodes of this cluster show a certificate of its authority.')
+    return false
+  }
+  if (!isReady) {
     refuse(socket, '503 Service Unavailable', 'The node is starting or stopping.')
     return false
   }
