@@ -21,7 +21,7 @@ import { filesBelow, readJson, root, workspaces } from './lib/house.mjs'
  */
 
 /** What no package imports from: scripts of the house, and those that k6 runs. */
-const apart = ['tools', 'loadtest']
+const apart = ['tools', 'loadtest', 'deploy']
 
 /**
  * @param {string} base  root of the repository to look at
