@@ -144,7 +144,9 @@ export class ChaosCluster {
     if (!node.isAlive) return
     const { ended } = node
     this.#meant.add(ended)
-    const ending = await Promise.race([node.stop(), pause(STOP_TIMEOUT_MS)])
+    const stopped = new AbortController()
+    const ending = await Promise.race([node.stop(), pause(STOP_TIMEOUT_MS, stopped.signal)])
+    stopped.abort()
     if (ending === undefined) {
       this.surprises.push(`${node.id} did not stop within ${STOP_TIMEOUT_MS} ms`)
       await node.kill()
