@@ -100,6 +100,37 @@ const rows = [
         query(sumRate('shoal_read_repairs_total'), 'rows sent'),
         query(sumRate('shoal_read_repairs_dropped_total'), 'left to the next read'),
       ]),
+      lines(
+        'How far replicas may be apart',
+        's',
+        [
+          perNode(of('shoal_repair_debt_seconds')),
+          query(`max(${of('shoal_hint_oldest_age_seconds')})`, 'oldest hint'),
+        ],
+        { description: 'Every write older than this is on all its replicas.' },
+      ),
+      lines('Hints', 'none', [
+        perNode(of('shoal_hints')),
+        query(`sum(${of('shoal_hint_dirty_partitions')})`, 'partitions left to comparison'),
+      ]),
+      lines('Hints kept and delivered', 'ops', [
+        query(sumRate('shoal_hints_stored_total'), 'kept'),
+        query(sumRate('shoal_hints_delivered_total'), 'delivered'),
+        query(sumRate('shoal_hints_lost_total'), 'given up'),
+      ]),
+      lines('Comparisons', 'ops', [
+        query(sumRate('shoal_repair_exchanges_total'), 'ended'),
+        query(sumRate('shoal_repair_rows_pulled_total'), 'rows got'),
+        query(sumRate('shoal_repair_rows_pushed_total'), 'rows given'),
+        query(sumRate('shoal_repair_rows_healed_total'), 'damaged rows replaced'),
+      ]),
+      lines('Still to compare, and to fill', 'none', [
+        query(`sum(${of('shoal_repair_unverified_pairs')})`, 'partitions and peers'),
+        query(`sum(${of('shoal_repair_divergent_segments')})`, 'segments that differed'),
+        query(`sum(${of('shoal_repair_lost_partitions')})`, 'partitions to fill'),
+        query(`sum(${of('shoal_repair_unhealed_rows')})`, 'rows without a good copy'),
+      ]),
+      lines('Background work, at most', 'Bps', [perNode(of('shoal_background_bytes_per_second'))]),
       lines('Siblings', 'ops', [
         query(sumRate('shoal_siblings_warned_total'), 'writes that left ten or more'),
         query(sumRate('shoal_siblings_refused_total'), 'writes refused'),

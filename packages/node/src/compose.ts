@@ -14,6 +14,7 @@ import { createHttpApp } from './http/app.ts'
 import type { HttpApp, Log } from './http/ports.ts'
 import { Jobs } from './jobs.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
+import { registerRepairMetrics } from './repair-metrics.ts'
 import { createRepairsView } from './repairs-view.ts'
 import { deriveSecrets } from './secrets.ts'
 import { openSecurity, type Security } from './security/security.ts'
@@ -175,6 +176,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   })
   security.onIdentity((identity) => http.renewCertificate(identity))
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
+  registerRepairMetrics(metrics, engine)
   return { ...engine, admission, meter, events, watch, http, security, state }
 }
 
