@@ -15,9 +15,11 @@ const versions = ['1.27', '1.30']
 const ways = {
   'as it is': [],
   'in three zones': ['--set', 'zones={eu-1a,eu-1b,eu-1c}', '--set', 'nodes=2'],
+  'with certificates': ['--set', 'tls.secretName=shoal-tls'],
+  'open to its network': ['--set', 'allowOpen=true'],
   'each node in a zone of its own': ['--set', 'zoneAntiAffinity=required'],
   'with settings of its own': [
-    ...['--set', 'settings.SHOAL_BUCKET_TTL=86400', '--set', 'storage.className=fast'],
+    ...['--set-string', 'settings.SHOAL_BUCKET_TTL=86400', '--set', 'storage.className=fast'],
     ...['--set', 'networkPolicy.enabled=false', '--set', 'prometheusAnnotations=false'],
   ],
 }
@@ -79,6 +81,11 @@ for (const [way, more] of Object.entries(ways)) {
       const values = await accepted(t, pod, { SHOAL_DATA: '/var/lib/shoal', ...given })
       t.equal(values['node-id'], pod)
       peers.add(given.SHOAL_PEERS)
+      t.equal(
+        given.SHOAL_TOKENS_FILE === undefined,
+        way === 'open to its network',
+        'asks for tokens',
+      )
     }
     t.equal(peers.size, 1, 'every node is told the same members')
     const nodes = sets.reduce((sum, { spec }) => sum + spec.replicas, 0)

@@ -14,7 +14,7 @@ const head = `# Written by \`npm run manifests\` from deploy/helm/shoal. Change 
 #
 #     kubectl apply --filename deploy/kubernetes/namespace.yaml
 #     kubectl --namespace shoal create secret generic shoal \\
-#       --from-literal=cluster="$(openssl rand -hex 32)"
+#       --from-file=cluster=secret --from-file=tokens=tokens.toml
 #     kubectl apply --filename deploy/kubernetes/shoal.yaml
 `
 
