@@ -28,6 +28,11 @@ export const SEAMS: readonly Seam[] = [
   { label: 'coordinator: the slowest first' },
   { label: 'coordinator: too many repairs' },
   { label: 'coordinator: a false suspicion' },
+  { label: 'handoff: the log is full' },
+  { label: 'handoff: a round of one' },
+  { label: 'handoff: a delivered hint stays' },
+  { label: 'antientropy: a short page' },
+  { label: 'antientropy: too many listings' },
   { label: 'transport: too many questions', refuses: true },
   { label: 'transport: no room for a question', refuses: true },
 ]
