@@ -1,4 +1,11 @@
-import { clockEntries, compareClocks, emptyClock, liveCount, visibleCount } from '@shoal/causality'
+import {
+  clockEntries,
+  compareClocks,
+  emptyClock,
+  liveCount,
+  versionClock,
+  visibleCount,
+} from '@shoal/causality'
 import { createTestEnv, type ErrorCode, type Partition, type TestEnv } from '@shoal/kernel'
 import { hash64, makeRowKey, partitionOfRowKey, rowKeyName, segmentOfRowKey } from '@shoal/ring'
 import {
@@ -379,6 +386,18 @@ t.test('a repeated request answers what its first try had seen, or less (P8, V5)
     'before',
     'a value that stands beside it was not seen by it',
   )
+})
+
+t.test('a repeated request does not answer what its own check has read (P8, V5)', async (t) => {
+  const node = await open()
+  const request = Buffer.from('8 bytes!')
+  const first = await put(node, 'k', 'v', { request })
+  const beside = await put(node, 'k', 'w', { blind: 'sibling' })
+  const state = versionClock(beside.written?.version ?? emptyClock)
+  const again = await put(node, 'k', 'v', { request, context: state, checked: state })
+  t.equal(again.written?.counter, first.written?.counter)
+  const answered = again.written?.context ?? emptyClock
+  t.equal(compareClocks(answered, 0, state, 0), 'before', 'w came after its first try')
 })
 
 t.test(

@@ -263,7 +263,9 @@ function repeat(slot: Slot, operation: PutOperation, known: Remembered): Written
  * answer said so the first time. Where its value is the only one left, the clock of the state is
  * exactly what it had seen; a clock with the dot alone would let the client's next write stand
  * beside values that this one has replaced. Where other values stand too, or its own is gone, what
- * it had seen is no longer known: the answer says less, never more (V5).
+ * it had seen is no longer known: the answer says less, never more (V5). Nor does it name the state
+ * that a precondition was checked against: that is what there is by now, and may hold values that
+ * came after the first try.
  */
 function repeatedContext(version: Buffer, operation: PutOperation, known: Remembered): Buffer {
   const header = liveAt(version)
@@ -272,7 +274,8 @@ function repeatedContext(version: Buffer, operation: PutOperation, known: Rememb
     known.actor.compare(version, header, header + ACTOR_BYTES) === 0 &&
     Number(version.readBigUInt64BE(header + ACTOR_BYTES)) === known.counter
   if (isAlone) return versionClock(version)
-  return addDot(operation.context ?? emptyClock, known.actor, known.counter)
+  const own = operation.context === operation.checked ? undefined : operation.context
+  return addDot(own ?? emptyClock, known.actor, known.counter)
 }
 
 /** The dot a request id has in memory or, when another replica coordinated it, in a live value. */

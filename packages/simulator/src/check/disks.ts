@@ -127,6 +127,7 @@ export class Disks {
     copy.damaged = true
     if (column === 'rows') copy.rowDamaged = true
     else copy.versionDamaged = true
+    this.#world.doubtLostBuckets()
     if (kind !== 'missing' && kind !== 'stale') return
     this.#world.doubt(key)
     // A change of the digest was counted from an older state than the one it replaced.
@@ -169,6 +170,7 @@ export class Disks {
       copy.durable = copy.cached
       copy.running = copy.cached.events
     }
+    this.#world.doubtLostBuckets()
   }
 
   damagedRows(): { readonly bucket: string; readonly key: string; readonly node: number }[] {

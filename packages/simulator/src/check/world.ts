@@ -72,6 +72,7 @@ export class World {
   readonly keys = new Map<string, Key>()
   /** Keys of each bucket, in no order. */
   readonly buckets = new Map<string, Key[]>()
+  readonly #lostBuckets = new Set<string>()
   readonly #byText = new Map<string, Map<string, Key>>()
   readonly #cluster: SimCluster
   /** By node: when its power was cut last. */
@@ -95,6 +96,25 @@ export class World {
   doubt(key: Key): void {
     if (!key.doubted) this.findings.checked('keys doubted')
     key.doubted = true
+  }
+
+  /**
+   * A disk was damaged or replaced. Where no copy of a bucket's properties is left, nodes with a
+   * new disk take it for a default one, and nothing is promised of its keys.
+   */
+  doubtLostBuckets(): void {
+    for (const properties of this.buckets.get(SYSTEM_BUCKET) ?? []) {
+      const { key: bucket, primaries, copies } = properties
+      if (this.#lostBuckets.has(bucket)) continue
+      const isHeld = primaries.some((node) => {
+        const { damaged, cached } = copies[node] as Copy
+        return !damaged && cached.live.length > 0
+      })
+      if (isHeld) continue
+      this.findings.checked('buckets lost')
+      this.#lostBuckets.add(bucket)
+      for (const key of this.buckets.get(bucket) ?? []) this.doubt(key)
+    }
   }
 
   get nodes(): readonly SimNode[] {
@@ -180,11 +200,14 @@ export class World {
       copies: this.nodes.map(() => emptyCopy()),
       damages: 0,
       open: false,
-      doubted: false,
+      doubted: this.#lostBuckets.has(bucket),
       shown: new Map(),
     }
   }
 }
+
+/** Holds the properties of buckets, under their names. */
+const SYSTEM_BUCKET = '_shoal.buckets'
 
 export const undamaged = { damaged: false, rowDamaged: false, versionDamaged: false } as const
 
