@@ -14,9 +14,12 @@ function* sourcesOf(folder: string): Generator<string> {
 
 t.test('SI1 plans know every seam of the code, and none that is not there', (t) => {
   const found = new Set<string>()
-  const manifest = readFileSync(join(packages, 'simulator', 'package.json'), 'utf8')
-  const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> }
-  for (const name of Object.keys(dependencies)) {
+  // What an engine is made of runs in simulations, too.
+  const names = ['simulator', 'node'].flatMap((name) => {
+    const manifest = readFileSync(join(packages, name, 'package.json'), 'utf8')
+    return Object.keys((JSON.parse(manifest) as { dependencies: object }).dependencies)
+  })
+  for (const name of new Set(names.filter((name) => name.startsWith('@shoal/')))) {
     for (const path of sourcesOf(join(packages, name.replace('@shoal/', ''), 'src'))) {
       const seams = readFileSync(path, 'utf8').matchAll(/\.inject\('([^']+)'\)/g)
       for (const [, label] of seams) found.add(label as string)
