@@ -5,8 +5,8 @@ import type { Job, JobResult } from './worker.ts'
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url))
 /**
- * A run that takes so much longer than it should has come to a loop that no event ends. Where others
- * have the machine, a sound one may take minutes, too.
+ * A run that takes so much longer than it should has come to a loop that no event ends. On a busy
+ * machine a sound one may take minutes, too.
  */
 const STUCK_MIN_MS = 600_000
 const KEPT_OF_STDERR = 4_000
