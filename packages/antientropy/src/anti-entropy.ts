@@ -115,6 +115,7 @@ export class AntiEntropy {
     const exchange = (plan: ExchangePlan): Promise<ExchangeEnding> => this.#exchange(plan)
     this.#answers = new ExchangeAnswers({
       ...{ env, replica, placement, budget, forest, lister, checker, doubt },
+      foundDifferent: (partition, peer) => this.#rounds.foundDifferent({ partition, peer }),
       foundEqual: (partition, peer) => {
         this.#rounds.foundEqual({ partition, peer })
         const losses = lost.losses(partition)

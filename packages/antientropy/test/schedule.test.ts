@@ -162,3 +162,38 @@ t.test('X15: no pair waits longer than the interval, whatever exchanges take (E3
   )
   t.ok(holds(property, 6))
 })
+
+t.test(
+  'what is due at one moment is taken by lot: two nodes seldom begin with the same',
+  async (t) => {
+    const draw = (chances: readonly number[]): number[] => {
+      const left = [...chances]
+      const schedule = new Schedule({ now: at(0) })
+      const keys = chances.map((_chance, index) => pair(index, ada))
+      schedule.setPairs(keys, at(0), () => left.shift() ?? 0)
+      const order: number[] = []
+      for (let next = schedule.next(at(0), () => true); next; ) {
+        order.push(next.partition)
+        schedule.begun(next)
+        next = schedule.next(at(0), () => true)
+      }
+      return order
+    }
+    t.same(draw([0.5, 0.1, 0.9]), [1, 0, 2])
+    t.same(draw([0.2, 0.4, 0.1]), [2, 0, 1])
+  },
+)
+
+t.test('a pair that the peer has begun to make equal is left to it for a while', async (t) => {
+  const schedule = new Schedule({ now: at(0) })
+  schedule.setPairs([pair(1, ada)], at(0))
+  schedule.foundDifferent(pair(1, ada), at(0))
+  t.equal(
+    schedule.next(at(0.999), () => true),
+    undefined,
+  )
+  t.match(
+    schedule.next(at(1), () => true),
+    pair(1, ada),
+  )
+})

@@ -40,9 +40,13 @@ export interface Pair extends PairKey {
   readonly running: boolean
   /** Urged while its exchange was under way: that one may have come too early. */
   readonly again: boolean
+  /** By chance, for those that are due at one moment: two nodes go through them differently. */
+  readonly lot: number
 }
 
 const FIRST_RETRY = 2_000
+/** How long a peer is left alone with what it has begun to make equal. */
+const MAKE_WAY = 1_000
 /** Due after half to three quarters of the interval: the rest is for waiting in line. */
 const DUE_FROM = 0.5
 const DUE_SPREAD = 0.25
@@ -60,7 +64,7 @@ export class Schedule {
   /**
    * The pairs there are, by the ring. New ones are as after a return: nothing is known of them.
    */
-  setPairs(keys: readonly PairKey[], now: Millis): void {
+  setPairs(keys: readonly PairKey[], now: Millis, chance: () => number = () => 0): void {
     const wanted = new Map(keys.map((key) => [nameOf(key), key]))
     for (const name of this.#pairs.keys()) if (!wanted.has(name)) this.#pairs.delete(name)
     for (const [name, { partition, peer }] of wanted) {
@@ -75,6 +79,7 @@ export class Schedule {
         failures: 0,
         running: false,
         again: false,
+        lot: chance(),
       })
     }
   }
@@ -167,6 +172,13 @@ export class Schedule {
     this.#set(this.#verified(pair, { beganAt: now, chance }))
   }
 
+  /** The peer has begun to compare the pair and found it different: that serves us as well. */
+  foundDifferent(key: PairKey, now: Millis): void {
+    const pair = this.find(key)
+    if (!pair || pair.running) return
+    this.#set({ ...pair, dueAt: millis(Math.max(pair.dueAt, now + MAKE_WAY)) })
+  }
+
   /** When the next pair becomes due; undefined when there is none. */
   nextDueAt(): Millis | undefined {
     let first: Millis | undefined
@@ -230,10 +242,11 @@ export interface ScheduleFigures {
 
 const rank = (reason: Reason): number => reasons.indexOf(reason)
 
-/** By reason, then the one that has waited longest. */
+/** By reason, then the one that has waited longest, then by lot. */
 function isBefore(pair: Pair, other: Pair): boolean {
   const difference = rank(pair.reason) - rank(other.reason)
-  return difference < 0 || (difference === 0 && pair.dueAt < other.dueAt)
+  if (difference !== 0) return difference < 0
+  return pair.dueAt < other.dueAt || (pair.dueAt === other.dueAt && pair.lot < other.lot)
 }
 
 const nameOf = ({ partition, peer }: PairKey): string => `${partition} ${peer}`

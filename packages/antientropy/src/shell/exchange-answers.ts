@@ -35,6 +35,8 @@ export interface AnswerParts {
   readonly checker: RowChecker
   /** A peer compared its root with ours and they were equal. */
   readonly foundEqual: (partition: Partition, peer: NodeId) => void
+  /** It compares on, and makes both sides equal. */
+  readonly foundDifferent: (partition: Partition, peer: NodeId) => void
   readonly doubt: (partition: Partition, segments: readonly number[]) => void
 }
 
@@ -89,6 +91,7 @@ export class ExchangeAnswers {
     }
     const { root, children } = forest.roots(partition)
     if (!root.equals(message.root)) {
+      this.#parts.foundDifferent(partition, question.from)
       return reply(question, encodeExchangeAnswer({ level: 'children', children }))
     }
     foundEqual(partition, question.from)

@@ -52,7 +52,7 @@ export class Rounds {
 
   ringChanged(): void {
     const { env, placement } = this.#parts
-    this.#schedule.setPairs(pairsOf(placement()), env.clock.elapsed())
+    this.#schedule.setPairs(pairsOf(placement()), env.clock.elapsed(), () => this.#chance())
     this.wake()
   }
 
@@ -70,6 +70,10 @@ export class Rounds {
   markDirty(pair: PairKey): void {
     this.#schedule.urge(pair, 'dirty', this.#now())
     this.wake()
+  }
+
+  foundDifferent(pair: PairKey): void {
+    this.#schedule.foundDifferent(pair, this.#now())
   }
 
   foundEqual(pair: PairKey): void {
