@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { AntiEntropyEvent } from '@shoal/antientropy'
-import { createSystemEnv, limits, minutes, nodeId, type Partition } from '@shoal/kernel'
+import { createSystemEnv, limits, millis, minutes, nodeId, type Partition } from '@shoal/kernel'
 import { foundRing, makeRowKey, partitionOfRowKey, type RingRecord } from '@shoal/ring'
 import { type Batch, openRocksStore, type Store } from '@shoal/storage'
 import { createMemoryNetwork } from '@shoal/transport'
@@ -40,6 +40,7 @@ export interface RepairFigures {
   readonly cleanExchangeBytes: number
 }
 
+const LOOK_EVERY = millis(20)
 const IDS = ['n1', 'n2', 'n3'].map(nodeId)
 type Node = Engine & {
   readonly events: AntiEntropyEvent[]
@@ -87,9 +88,7 @@ class Cluster {
 
   static async open(folder: string, partitions: number): Promise<Cluster> {
     const cluster = new Cluster(partitions)
-    const env = createSystemEnv((reason) => {
-      throw reason
-    })
+    const env = createSystemEnv(fail)
     const network = createMemoryNetwork(
       env,
       {},
@@ -238,6 +237,10 @@ class Cluster {
   }
 }
 
+const fail = (reason: Error): never => {
+  throw reason
+}
+
 const nameOf = (index: number): string => `key ${index}`
 
 /** A blind write at one replica, told to nobody. */
@@ -292,7 +295,8 @@ function watched(store: Store, written: Set<string>): Store {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20))
+  const { clock } = createSystemEnv(fail)
+  while (!holds()) await new Promise<void>((resolve) => void clock.after(LOOK_EVERY, resolve))
 }
 
 async function main(): Promise<void> {
@@ -307,13 +311,15 @@ async function main(): Promise<void> {
   const figures = await measureRepair({ keys, different, partitions: limits.partitionsDefault })
   const share = (count: number): string => `${((count / keys) * 100).toFixed(2)} %`
   const lines = [
-    `${keys} keys on 3 replicas, ${different} of them made different on one; no hints, no read repair`,
+    `${keys} keys on 3 replicas, ${different} of them made different on one`,
+    'no hints, no read repair',
     `had to get    ${JSON.stringify(figures.owed)}`,
     `changed       ${JSON.stringify(figures.changed)}`,
     `all equal     ${figures.equal}`,
     `keys read     ${figures.keysRead}, ${share(figures.keysRead)} of all; goal below 2 %`,
     `segments read ${figures.segmentsRead}`,
-    `comparisons   ${figures.exchanges}, ${figures.bytes} bytes moved, ${figures.seconds.toFixed(1)} s`,
+    `comparisons   ${figures.exchanges} in ${figures.seconds.toFixed(1)} s`,
+    `bytes moved   ${figures.bytes}`,
     `clean one     ${figures.cleanExchangeBytes} bytes; goal at most 1024`,
   ]
   for (const line of lines) process.stdout.write(`${line}\n`)
