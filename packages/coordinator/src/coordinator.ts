@@ -117,6 +117,11 @@ export class Coordinator implements KeyValue {
     return this.#latencies.takeP99()
   }
 
+  /** The quickest read or write met since the last call, whichever took longer. */
+  takeQuickest(): Millis | undefined {
+    return this.#latencies.takeQuickest()
+  }
+
   get desk(): Desk {
     return this.#desk
   }
@@ -209,9 +214,10 @@ export class Coordinator implements KeyValue {
     }
     figures.operationsInFlight++
     const began = env.clock.elapsed()
+    const isRead = operation === 'get'
     const end = (result: T | ShoalError, progress?: Progress): void => {
       figures.operationsInFlight--
-      if (!(result instanceof ShoalError)) this.#latencies.add(env.clock.elapsed() - began)
+      if (!(result instanceof ShoalError)) this.#latencies.add(env.clock.elapsed() - began, isRead)
       if (!request.explain || !progress) return done(result)
       const traceId = this.#keepTrace(request, operation, progress)
       done(result instanceof ShoalError ? result : { ...result, traceId })

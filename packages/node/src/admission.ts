@@ -1,90 +1,148 @@
-import { type Env, millis, ShoalError, type Timer } from '@shoal/kernel'
+import { type Env, limits, type Millis, millis, ShoalError, type Timer } from '@shoal/kernel'
+import { beginLoad, type LoadState, stepLoad } from './admission-core.ts'
 import type { Admission } from './http/ports.ts'
 
 /** What a node knows of its own load (O3). */
 export interface LoadSignals {
-  /** The longest a turn of the event loop was late in the last interval. */
+  /** The usual delay of the event loop since the last look. */
   readonly loopDelayMs: number
+  /** The longest. */
+  readonly loopDelayMaxMs: number
+  /** The quickest request that was met since the last look. */
+  readonly quickestMs: number | undefined
   /** Operations waiting for a group or a read. */
   readonly queued: number
   readonly writesStopped: boolean
 }
 
-/** What is too much. Chosen so that a node sheds well before its peers take it for dead. */
-const LOOP_DELAY_MAX_MS = 250
+export interface LoadParts {
+  readonly env: Env
+  /** Called ten times a second. */
+  readonly read: () => LoadSignals
+  /** Requests of clients under way; called for each request. */
+  readonly inFlight: () => number
+  /** Told when refusing begins and when it has ended. */
+  readonly onChange?: (refusal: ShoalError | undefined) => void
+}
+
+/** Why a request was refused: a label of metrics. */
+export const sheddingReasons = ['in-flight', 'queue', 'store'] as const
+export type SheddingReason = (typeof sheddingReasons)[number]
+
 const QUEUED_MAX = 8_192
 const CHECK_EVERY = millis(100)
-
-/** Why a node in this state takes no more requests, or undefined. */
-export function judgeLoad(signals: LoadSignals): ShoalError | undefined {
-  if (signals.loopDelayMs > LOOP_DELAY_MAX_MS) {
-    return overloaded('The event loop is late.', LOOP_DELAY_MAX_MS, Math.round(signals.loopDelayMs))
-  }
-  if (signals.queued > QUEUED_MAX) {
-    return overloaded('Too many operations wait for the disk.', QUEUED_MAX, signals.queued)
-  }
-  if (signals.writesStopped) return overloaded('The store has stopped writes to compact.', 0, 1)
-  return undefined
-}
-
-function overloaded(message: string, wanted: number, got: number): ShoalError {
-  return new ShoalError('SHOAL_OVERLOADED', message, { wanted, got, retryAfterMs: 1_000 })
-}
+/** Refusing has ended when nobody was refused for so long. */
+const CALM = millis(1_000)
 
 /**
- * Judged by a timer, so that it also clears when no request comes (O3); a request only looks at the
- * last judgement.
+ * Sheds load before a request costs anything (O1, O3).
+ *
+ * Judged by a timer, so that it also clears when no request comes; a request only compares two
+ * numbers. A process that was stopped and goes on is not taken for a busy one.
  */
 export class LoadAdmission implements Admission {
-  readonly #env: Env
-  readonly #read: () => LoadSignals
-  readonly #onChange: (refusal: ShoalError | undefined) => void
-  #refusal: ShoalError | undefined
+  readonly #parts: LoadParts
+  readonly #shed: Record<SheddingReason, number> = { 'in-flight': 0, queue: 0, store: 0 }
+  #load: LoadState = beginLoad(limits.operationsInFlightMax)
+  /** What no bound on requests can mend, by the last look. */
+  #queueFull: ShoalError | undefined
+  #writesStopped: ShoalError | undefined
   #timer: Timer | undefined
   #last: LoadSignals | undefined
-  #shed = 0
+  /** The most since the last look. */
+  #inFlight = 0
+  #refusal: ShoalError | undefined
+  #refusedAt: Millis = millis(0)
 
-  /** @param onChange  told when refusing begins, changes its reason, or ends */
-  constructor(
-    env: Env,
-    read: () => LoadSignals,
-    onChange: (refusal: ShoalError | undefined) => void = () => {},
-  ) {
-    this.#env = env
-    this.#read = read
-    this.#onChange = onChange
+  constructor(parts: LoadParts) {
+    this.#parts = parts
     this.#schedule()
   }
 
-  get shed(): number {
-    return this.#shed
+  shed(reason: SheddingReason): number {
+    return this.#shed[reason]
   }
 
   get last(): LoadSignals | undefined {
     return this.#last
   }
 
-  /** Undefined: requests are taken. */
+  /** Requests that may be under way now. */
+  get bound(): number {
+    return this.#load.bound
+  }
+
+  /** Undefined: nobody was refused lately. */
   get refusal(): ShoalError | undefined {
     return this.#refusal
   }
 
-  admit(): ShoalError | undefined {
-    if (this.#refusal) this.#shed++
-    return this.#refusal
+  admit(operation: 'read' | 'write'): ShoalError | undefined {
+    const inFlight = this.#parts.inFlight()
+    if (inFlight > this.#inFlight) this.#inFlight = inFlight
+    if (inFlight >= this.#load.bound) return this.#refuse('in-flight', this.#tooMany(inFlight))
+    if (this.#queueFull !== undefined) return this.#refuse('queue', this.#queueFull)
+    if (operation === 'write' && this.#writesStopped !== undefined) {
+      return this.#refuse('store', this.#writesStopped)
+    }
+    return undefined
   }
 
   close(): void {
     this.#timer?.cancel()
   }
 
+  #refuse(reason: SheddingReason, refusal: ShoalError): ShoalError {
+    this.#shed[reason]++
+    this.#refusedAt = this.#parts.env.clock.elapsed()
+    if (this.#refusal === undefined) {
+      this.#refusal = refusal
+      this.#parts.onChange?.(refusal)
+    }
+    return refusal
+  }
+
+  /** Made once for all that are refused at this bound. */
+  #tooMany(got: number): ShoalError {
+    const { bound } = this.#load
+    const known = this.#refusal
+    if (known?.details.wanted === bound) return known
+    const message = 'More requests are under way than this node can answer in time.'
+    return overloaded(message, bound, got)
+  }
+
   #schedule(): void {
-    this.#timer = this.#env.clock.after(CHECK_EVERY, () => {
-      this.#last = this.#read()
-      const before = this.#refusal
-      this.#refusal = judgeLoad(this.#last)
-      if (before?.message !== this.#refusal?.message) this.#onChange(this.#refusal)
+    this.#timer = this.#parts.env.clock.after(CHECK_EVERY, () => {
+      this.#look()
       this.#schedule()
     })
   }
+
+  #look(): void {
+    const { env, read, inFlight, onChange } = this.#parts
+    const signals = read()
+    this.#last = signals
+    const look = {
+      loopDelayMs: signals.loopDelayMs,
+      quickestMs: signals.quickestMs,
+      inFlight: Math.max(this.#inFlight, inFlight()),
+    }
+    this.#load = stepLoad(this.#load, look, limits.operationsInFlightMax)
+    this.#inFlight = inFlight()
+    const { queued, writesStopped } = signals
+    this.#queueFull =
+      queued > QUEUED_MAX
+        ? overloaded('Too many operations wait for the disk.', QUEUED_MAX, queued)
+        : undefined
+    this.#writesStopped = writesStopped
+      ? overloaded('The store has stopped writes to compact.', 0, 1)
+      : undefined
+    if (this.#refusal === undefined || env.clock.elapsed() - this.#refusedAt < CALM) return
+    this.#refusal = undefined
+    onChange?.(undefined)
+  }
+}
+
+function overloaded(message: string, wanted: number, got: number): ShoalError {
+  return new ShoalError('SHOAL_OVERLOADED', message, { wanted, got, retryAfterMs: 1_000 })
 }

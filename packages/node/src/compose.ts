@@ -13,6 +13,7 @@ import { createHintsView } from './hints-view.ts'
 import { createHttpApp } from './http/app.ts'
 import type { HttpApp, Log } from './http/ports.ts'
 import { Jobs } from './jobs.ts'
+import { registerMembershipMetrics } from './membership-metrics.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
 import { registerRepairMetrics } from './repair-metrics.ts'
 import { createRepairsView } from './repairs-view.ts'
@@ -125,18 +126,21 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   self.engine = engine
   const jobs = new Jobs(env)
   const meter = new EventLoopMeter()
-  admission = new LoadAdmission(
+  admission = new LoadAdmission({
     env,
-    () => {
-      const { stopped } = store.pressure()
+    read: () => {
+      const { usualMs, worstMs } = meter.takeDelays()
       return {
-        loopDelayMs: meter.takeDelayMs(),
+        loopDelayMs: usualMs,
+        loopDelayMaxMs: worstMs,
+        quickestMs: coordinator.takeQuickest(),
         queued: replica.queued,
-        writesStopped: stopped,
+        writesStopped: store.pressure().stopped,
       }
     },
-    (refusal) => events.loadChanged(refusal),
-  )
+    inFlight: () => coordinator.figures.operationsInFlight,
+    onChange: (refusal) => events.loadChanged(refusal),
+  })
   const watch = new StatusWatch({
     env,
     members: () => ring.record.members.flatMap(({ id }) => (id === ring.self ? [] : id)),
@@ -175,6 +179,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     ...(security.identity && { tls: security.identity }),
   })
   security.onIdentity((identity) => http.renewCertificate(identity))
+  registerMembershipMetrics(metrics, { membership, events: events.hub })
   registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
   registerRepairMetrics(metrics, engine)
   return { ...engine, admission, meter, events, watch, http, security, state }

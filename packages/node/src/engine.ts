@@ -223,9 +223,10 @@ export async function stopEngine(engine: Engine): Promise<void> {
   engine.buckets.close()
   antiEntropy.stop()
   budget.close()
+  // Whatever falls from now on falls because this node stops: nobody is to be told.
   membership?.leave()
-  await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
   membership?.close()
+  await peers.stop(millis(env.clock.elapsed() + limits.drainMax))
   await antiEntropy.idle()
   engine.coordinator.close()
   // Not before the peers: what they did not answer by now is owed.

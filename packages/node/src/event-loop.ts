@@ -11,18 +11,19 @@ export class EventLoopMeter {
     this.#scraped.enable()
   }
 
-  /** The longest delay since the last call, in milliseconds, beyond the meter's own resolution. */
-  takeDelayMs(): number {
-    const worst = this.#delay.max / 1e6
+  /** Delays since the last call, in milliseconds, beyond the meter's own resolution. */
+  takeDelays(): { readonly usualMs: number; readonly worstMs: number } {
+    const usualMs = beyond(this.#delay.percentile(50))
+    const worstMs = beyond(this.#delay.max)
     this.#delay.reset()
-    return Number.isFinite(worst) ? Math.max(0, worst - RESOLUTION_MS) : 0
+    return { usualMs, worstMs }
   }
 
   /** The 99th percentile since the last call, for whoever collects metrics. */
   takeDelayP99Ms(): number {
-    const p99 = this.#scraped.percentile(99) / 1e6
+    const p99 = beyond(this.#scraped.percentile(99))
     this.#scraped.reset()
-    return Number.isFinite(p99) ? Math.max(0, p99 - RESOLUTION_MS) : 0
+    return p99
   }
 
   /** Share of time that was spent working since the last call, 0 to 1. */
@@ -40,3 +41,9 @@ export class EventLoopMeter {
 }
 
 const RESOLUTION_MS = 10
+
+/** @param nanos  0 or more; anything else where nothing was measured */
+function beyond(nanos: number): number {
+  const ms = nanos / 1e6 - RESOLUTION_MS
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0
+}

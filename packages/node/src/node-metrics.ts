@@ -2,9 +2,10 @@ import type { Coordinator } from '@shoal/coordinator'
 import type { Replica } from '@shoal/replica'
 import type { Store } from '@shoal/storage'
 import type { Peers } from '@shoal/transport'
-import { Counter, Gauge, type Registry } from 'prom-client'
-import type { LoadAdmission } from './admission.ts'
+import type { Registry } from 'prom-client'
+import { type LoadAdmission, sheddingReasons } from './admission.ts'
 import type { EventLoopMeter } from './event-loop.ts'
+import { MetricMaker } from './metric-maker.ts'
 
 /** Figures of the parts, read when somebody asks; the hot path only counts. */
 export function registerNodeMetrics(
@@ -21,27 +22,9 @@ export function registerNodeMetrics(
   },
 ): void {
   const { coordinator, replica, peers, store, admission, meter, state } = parts
-  const total = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset()
-        this.inc(read())
-      },
-    })
-  }
-  const level = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read())
-      },
-    })
-  }
+  const make = new MetricMaker(registry)
+  const total = make.total.bind(make)
+  const level = make.level.bind(make)
   const { figures } = coordinator
   total('shoal_writes_total', 'Writes coordinated by this node.', () => figures.writes)
   total(
@@ -88,11 +71,25 @@ export function registerNodeMetrics(
     () => coordinator.desk.speeds.hedges,
   )
   level('shoal_operations_in_flight', 'Requests under way.', () => figures.operationsInFlight)
-  total('shoal_shed_total', 'Requests refused because of load.', () => admission.shed)
+  make.totals({
+    name: 'shoal_shed_total',
+    help: 'Requests refused because of load, by what was full.',
+    label: 'reason',
+    values: sheddingReasons,
+    read: (reason) => admission.shed(reason),
+  })
+  level(
+    'shoal_operations_bound',
+    'Requests that may be under way before further ones are refused.',
+    () => admission.bound,
+  )
+  level('shoal_overloaded', '1 while requests are refused because of load.', () =>
+    Number(admission.refusal !== undefined),
+  )
   level(
     'shoal_event_loop_delay_max_ms',
     'Longest delay of the event loop lately.',
-    () => admission.last?.loopDelayMs ?? 0,
+    () => admission.last?.loopDelayMaxMs ?? 0,
   )
 
   level(

@@ -7,12 +7,28 @@ import { type Millis, millis } from '@shoal/kernel'
 export class Latencies {
   readonly #counts = new Uint32Array(STEPS)
   #total = 0
+  #quickestRead: number | undefined
+  #quickestWrite: number | undefined
 
-  add(took: number): void {
+  add(took: number, isRead: boolean): void {
+    if (isRead) this.#quickestRead = Math.min(took, this.#quickestRead ?? took)
+    else this.#quickestWrite = Math.min(took, this.#quickestWrite ?? took)
     const step = Math.floor(STEPS_A_DOUBLING * Math.log2(1 + Math.max(0, took) / FIRST_MS))
     const at = Math.min(STEPS - 1, step)
     this.#counts[at] = (this.#counts[at] as number) + 1
     this.#total++
+  }
+
+  /**
+   * What the quickest took since the last look, of reads or of writes, whichever is worse: when
+   * even that is much, something is in the way of all. Undefined when there were none.
+   */
+  takeQuickest(): Millis | undefined {
+    const [read, write] = [this.#quickestRead, this.#quickestWrite]
+    this.#quickestRead = undefined
+    this.#quickestWrite = undefined
+    if (read === undefined && write === undefined) return undefined
+    return millis(Math.max(read ?? 0, write ?? 0))
   }
 
   /**

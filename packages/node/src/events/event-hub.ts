@@ -30,6 +30,7 @@ export class EventHub {
   /** The newest `limits.eventsKept`, by number modulo that. */
   readonly #kept: NodeEvent[] = []
   readonly #followers = new Set<(event: NodeEvent) => void>()
+  readonly #told = new Map<Topic, number>()
   #count = 0
 
   constructor({ env, node }: { readonly env: Env; readonly node: NodeId }) {
@@ -38,9 +39,9 @@ export class EventHub {
     this.#run = Buffer.from(env.random('events').bytes(6)).toString('hex')
   }
 
-  /** Events so far, since the start of the process. */
-  get count(): number {
-    return this.#count
+  /** Since the start of the process. */
+  told(topic: Topic): number {
+    return this.#told.get(topic) ?? 0
   }
 
   get followers(): number {
@@ -49,6 +50,7 @@ export class EventHub {
 
   publish(text: EventText): void {
     const number = ++this.#count
+    this.#told.set(text.topic, this.told(text.topic) + 1)
     const time = new Date(this.#env.clock.wall()).toISOString()
     const event = { id: `${this.#run}-${number}`, time, node: this.#node, ...text }
     this.#kept[number % limits.eventsKept] = event

@@ -34,7 +34,7 @@ export interface ClusterView {
 /** Sheds load before a request costs anything (O1, O3). */
 export interface Admission {
   /** Called once for each key–value operation; must be cheap. Undefined lets it through. */
-  admit(): ShoalError | undefined
+  admit(operation: 'read' | 'write'): ShoalError | undefined
 }
 
 /** Structured log lines. pino satisfies it. */

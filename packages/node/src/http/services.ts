@@ -77,8 +77,8 @@ export class Services {
   }
 
   /** Why no key–value operation is taken now, undefined when one is. Once per operation. */
-  refusal(): ShoalError | undefined {
-    return this.drain === 'refusing' ? draining() : this.admission.admit()
+  refusal(operation: 'read' | 'write'): ShoalError | undefined {
+    return this.drain === 'refusing' ? draining() : this.admission.admit(operation)
   }
 }
 

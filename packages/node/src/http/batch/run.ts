@@ -105,7 +105,7 @@ function begin(
     demandBucket(caller, request.bucket)
     // The batch itself was the first.
     if (index > 0) spend(caller, 1)
-    const refused = services.refusal()
+    const refused = services.refusal(isWrite(request) ? 'write' : 'read')
     if (refused !== undefined) throw refused
     if (isWrite(request)) services.keyValue.write(request, tell(done, writeResult))
     else services.keyValue.read(request, tell(done, readResult))

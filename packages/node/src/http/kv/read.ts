@@ -29,7 +29,7 @@ export function readValue(exchange: Exchange): void {
     const asked = readKeyHeaders(headers, limits.readTimeoutDefault)
     checkUnusedOnRead(headers)
     const { sibling } = parseQuery(queryOf(url), readParameters)
-    const refused = services.refusal()
+    const refused = services.refusal('read')
     if (refused !== undefined) return exchange.fail(refused)
     services.keyValue.read(toRequest(bucket, key, asked), (result) =>
       exchange.attempt(() => answerRead(exchange, result, { asked, sibling })),

@@ -27,7 +27,7 @@ export function putValue(exchange: Exchange): void {
     draft.contentType = contentType
     draft.contentEncoding = contentEncoding
     draft.ttl = ttl
-    const refused = services.refusal()
+    const refused = services.refusal('write')
     if (refused !== undefined) return exchange.fail(refused)
     const rules: BodyRules = { bytesMax: services.limits.valueBytesMax, what: 'value' }
     collectBody(exchange, rules, (_exchange, body) => {
@@ -44,7 +44,7 @@ export function deleteValue(exchange: Exchange): void {
     const headers = request.headers as Headers
     const draft = draftOf(exchange, 'delete')
     if (headers.ttl !== undefined) refuseTtl(headers.ttl)
-    const refused = services.refusal()
+    const refused = services.refusal('write')
     if (refused !== undefined) return exchange.fail(refused)
     write(exchange, draft)
   })

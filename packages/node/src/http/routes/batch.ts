@@ -83,7 +83,7 @@ function takeBatch(exchange: Exchange): void {
     if (type !== mediaTypes.json && type !== mediaTypes.ndjson) {
       throw unusableType(type, `${mediaTypes.json} or ${mediaTypes.ndjson}`)
     }
-    const refused = services.refusal() ?? tooManyBatches(services)
+    const refused = services.refusal('read') ?? tooManyBatches(services)
     if (refused !== undefined) throw refused
     if (type === mediaTypes.ndjson) return start(exchange, fromLines(exchange), { defaults, type })
     const rules = { bytesMax: limits.batchBodyBytesMax, what: 'batch' } as const

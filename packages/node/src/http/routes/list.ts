@@ -72,7 +72,7 @@ async function list(exchange: Exchange, query: ListQuery): Promise<void> {
   const headers = request.headers as Headers
   const timeout = headers['shoal-timeout']
   const place = { bucket, prefix: query.prefix ?? '' }
-  const refused = services.refusal()
+  const refused = services.refusal('read')
   if (refused !== undefined) throw refused
   const answer = await services.keyValue.list({
     ...place,
