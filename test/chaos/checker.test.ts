@@ -105,6 +105,8 @@ t.test('unequal: replicas differ', async (t) => {
   t.same(rules(writes, behind), ['unequal'], 'one is behind')
   const hidden: Final = { ...equal('a', 'b'), copies: [one, { ...other, dots: ['a', 'b', 'c'] }] }
   t.same(rules(writes, hidden), ['unequal'], 'the values agree, the dots do not')
+  const twice = ['n1', 'n2', 'n3'].map((node) => ({ node, dots: ['1', '2'], values: ['a', 'a'] }))
+  t.same(rules([put('a')], { ...equal('a', 'a'), copies: twice }), [], 'twins are no difference')
   const stale = ['n1', 'n2', 'n3'].map((node) => copy(node, 'a'))
   t.same(rules(writes, { ...equal('a', 'b'), copies: stale }), ['unequal'], 'and no replica has b')
 })

@@ -128,7 +128,8 @@ const isDone = ({ outcome, id }: Write, shown: ReadonlySet<string>): boolean =>
   outcome === 'acknowledged' || shown.has(id)
 
 function judgeCopies(copies: Final['copies'], ids: readonly string[], tell: Tell): void {
-  const text = (items: readonly string[]): string => [...items].sort().join(' ')
+  // Twins are one value under two dots.
+  const text = (items: readonly string[]): string => [...new Set(items)].sort().join(' ')
   const describe = (): string =>
     copies.map(({ node, dots, values }) => `${node}: ${text(dots)} (${text(values)})`).join('; ')
   const differ =

@@ -86,7 +86,7 @@ const impossibleIn: Readonly<Record<NetworkKind, ReadonlySet<FaultKind>>> = {
 }
 
 /** Milliseconds between candidates, on average. */
-const CANDIDATE_EVERY = 2_500
+const CANDIDATE_EVERY = 1_500
 const LONGEST = 9_000
 /** How long one node takes to stop and start in a rolling restart, roughly. */
 const ROLL_STEP = 2_500
