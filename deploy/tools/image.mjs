@@ -68,6 +68,7 @@ async function use(image, work) {
     const startedMs = await healthy(image, options, () => child.exitCode)
     say(`healthy after ${startedMs} ms, as ${image.user}, in a root that cannot be written`)
     await writeAndRead(`http://127.0.0.1:${port}/v1/kv/image/key`)
+    await showsConsole(`http://127.0.0.1:${port}/ui`)
     await stop(child, end)
   } catch (error) {
     console.error(log)
@@ -95,6 +96,21 @@ async function writeAndRead(url) {
   const text = await got.text()
   if (put.status !== 204 || text !== 'a value') throw new Error(`${put.status}, then ${text}`)
   say(`wrote and read: ${got.headers.get('receipt') ?? put.headers.get('receipt')}`)
+}
+
+/** What is built apart from the packages is in the release, too. */
+async function showsConsole(url) {
+  const page = await fetch(url)
+  const text = await page.text()
+  const scripts = [...text.matchAll(/src="([^"]+\.js)"/g)].map(
+    ([, path]) => new URL(path, page.url),
+  )
+  if (scripts.length === 0) throw new Error(`${url}: ${page.status}, and no script in it`)
+  for (const script of scripts) {
+    const { status } = await fetch(script)
+    if (status !== 200) throw new Error(`${script}: ${status}`)
+  }
+  say('shows the console')
 }
 
 /** The node is the child of `unshare`, and first in its namespace of processes. */
