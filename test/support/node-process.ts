@@ -115,7 +115,7 @@ export class NodeProcess {
         stream?.setEncoding('utf8').on('data', (text: string) => {
           life.printed += text
           this.#note(text)
-          if (!/\bready\b[^\n]*http:\/\//.test(life.printed)) return
+          if (!/\bready\b[^\n]*https?:\/\//.test(life.printed)) return
           this.#serving = true
           resolve(true)
         })

@@ -66,7 +66,7 @@ export function describeFailure(error: unknown): Failure {
       exit: exitCodeOf({ code, status, outcome }),
       code,
       message,
-      hint: hintOf(code),
+      hint: hintFor({ code, message }),
       ...(status > 0 || code.startsWith('SHOAL_CLIENT_') ? { outcome } : {}),
       ...(details.replicas === undefined ? {} : { replicas: details.replicas }),
       ...(details.errors === undefined ? {} : { errors: details.errors }),
@@ -97,7 +97,7 @@ function describeClientError(error: ClientError): Failure {
     exit: exitCodeOf({ code, status, outcome }),
     code,
     message,
-    hint: problem?.hint ?? hintOf(code),
+    hint: hintFor(error),
     outcome,
     replicas,
     ...(problem?.errors === undefined ? {} : { errors: problem.errors }),
@@ -105,11 +105,18 @@ function describeClientError(error: ClientError): Failure {
 }
 
 /** For people at a terminal some hints can say more than the catalogue's. */
-function hintOf(code: string): string {
+function hintFor({
+  code,
+  message,
+  problem,
+}: Pick<ClientError, 'code' | 'message'> & { problem?: ClientError['problem'] }): string {
+  if (code === 'SHOAL_UNAUTHENTICATED') return 'Give a token: --token-file FILE, or SHOAL_TOKEN.'
   if (code === 'SHOAL_CLIENT_UNREACHABLE') {
-    return 'Start a cluster here with shoal dev, or say where one is: --url URL.'
+    return /certificate/i.test(message)
+      ? 'Say whose certificates are to be trusted: --ca FILE.'
+      : 'Start a cluster here with shoal dev, or say where one is: --url URL.'
   }
-  return isErrorCode(code) ? errorCatalogue[code].hint : ''
+  return problem?.hint ?? (isErrorCode(code) ? errorCatalogue[code].hint : '')
 }
 
 function describeBug(error: unknown): Failure {

@@ -8,7 +8,7 @@ import { clientOf } from '../src/security/address.ts'
 import { Allowance } from '../src/security/allowance.ts'
 import { openSecurity, type Security } from '../src/security/security.ts'
 import { covers, digestOf, makeToken, type TokenRecord } from '../src/security/token.ts'
-import { formatToken, readTokens } from '../src/security/token-file.ts'
+import { formatToken, readTokens, withoutToken } from '../src/security/token-file.ts'
 import type { SecuritySettings } from '../src/settings.ts'
 import { Lines } from './http/doubles.ts'
 import { identityOf } from './security-support.ts'
@@ -41,6 +41,10 @@ t.test(
     const bare = { ...plain, expires: undefined, rate: undefined }
     t.same(readTokens('/tokens', formatToken(bare, created)), [bare])
     t.same(readTokens('/tokens', ''), [], 'an empty file lets nobody in')
+    const other = { ...bare, id: 'aaaaaaaa' }
+    const both = `# ours\n${text}\n# theirs\n${formatToken(other, created)}`
+    t.same(readTokens('/tokens', withoutToken('/tokens', both, id)), [other])
+    t.equal(withoutToken('/tokens', both, 'bbbbbbbb'), both)
   },
 )
 

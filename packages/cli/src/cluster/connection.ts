@@ -1,6 +1,7 @@
 import type { Client, ConnectOptions } from '@shoal/client'
+import { type CredentialOptions, readCredentials } from './credentials.ts'
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends CredentialOptions {
   /** One URL, or several separated by commas. */
   readonly url: string
   /** Milliseconds. */
@@ -15,12 +16,15 @@ export interface ConnectionOptions {
  * saves for one request.
  */
 export async function withClient<T>(
-  { url, timeout }: ConnectionOptions,
+  options: ConnectionOptions,
   work: (client: Client) => Promise<T>,
   more: ConnectOptions = { routing: 'seeds', hedge: false },
 ): Promise<T> {
+  const { url, timeout: timeoutMs } = options
+  const { token, ca } = await readCredentials(options)
   const { connect } = await import('@shoal/client')
-  const client = connect(urlsOf(url), { timeoutMs: timeout, retries: 0, ...more })
+  const known = { ...(token && { token }), ...(ca && { tls: { ca } }) }
+  const client = connect(urlsOf(url), { timeoutMs, retries: 0, ...known, ...more })
   // The client's timers do not keep a process alive, and while it waits there may be nothing else.
   const alive = setInterval(() => {}, 60_000)
   try {

@@ -1,6 +1,8 @@
 /**
- * Figures of single nodes, from `/metrics`, and their clocks. Over node's own fetch: no retries.
+ * Figures of single nodes, from `/metrics`, and their clocks.
  */
+import { ask } from './ask.ts'
+import type { Credentials } from './credentials.ts'
 
 export interface NodeFigures {
   /** Undefined where the node does not tell. */
@@ -11,18 +13,13 @@ export interface NodeFigures {
 /** Undefined when the node does not answer from here, whatever the cluster thinks of it. */
 export async function readFigures(
   url: string,
-  timeoutMs: number,
+  settings: Credentials & { readonly timeoutMs: number },
 ): Promise<NodeFigures | undefined> {
-  try {
-    const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(timeoutMs) })
-    const text = await response.text()
-    if (!response.ok) return undefined
-    return {
-      freeBytes: sampleOf(text, 'shoal_store_free_bytes'),
-      diskBytes: sampleOf(text, 'shoal_store_disk_bytes'),
-    }
-  } catch {
-    return undefined
+  const told = await ask(`${url}/metrics`, settings)
+  if (told?.status !== 200) return undefined
+  return {
+    freeBytes: sampleOf(told.text, 'shoal_store_free_bytes'),
+    diskBytes: sampleOf(told.text, 'shoal_store_disk_bytes'),
   }
 }
 
@@ -40,17 +37,15 @@ export interface ClockReading {
 }
 
 /** From the `Date` header, which has whole seconds, and the time the answer took. */
-export async function readClock(url: string, timeoutMs: number): Promise<ClockReading | undefined> {
-  try {
-    const before = Date.now()
-    const response = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(timeoutMs) })
-    await response.arrayBuffer()
-    const after = Date.now()
-    const told = Date.parse(response.headers.get('date') ?? '')
-    return Number.isNaN(told) ? undefined : judgeClock(told, before, after)
-  } catch {
-    return undefined
-  }
+export async function readClock(
+  url: string,
+  settings: Credentials & { readonly timeoutMs: number },
+): Promise<ClockReading | undefined> {
+  const before = Date.now()
+  const told = await ask(`${url}/livez`, settings)
+  const after = Date.now()
+  const date = Date.parse(told?.date ?? '')
+  return Number.isNaN(date) ? undefined : judgeClock(date, before, after)
 }
 
 /** A server that says 10:00:00 is somewhere from there to 10:00:01. */

@@ -1,5 +1,6 @@
 /** `shoal doctor`. */
 import { type ExaminedConfig, inspectConfig } from '@shoal/node/config'
+import type { CredentialOptions } from '../cluster/credentials.ts'
 import { examineDirectory } from '../doctor/directory.ts'
 import { type Finding, failure, ok, skipped, warning } from '../doctor/finding.ts'
 import {
@@ -15,7 +16,7 @@ import { UsageError } from '../failure.ts'
 import { plural } from '../format/quantities.ts'
 import type { Io, Paint } from '../terminal.ts'
 
-interface Options {
+interface Options extends CredentialOptions {
   readonly config?: string
   readonly data?: string
   readonly listen?: string
@@ -42,7 +43,7 @@ export async function doctor({ out, environment }: Io, options: Options): Promis
       : await examinePort(listen.host, listen.port),
     ...(options.url === undefined
       ? [skipped('cluster', 'not asked', '--url URL')]
-      : await examineCluster(options.url, options.timeout)),
+      : await examineCluster({ ...options, url: options.url })),
   ]
   const failures = findings.filter(({ verdict }) => verdict === 'failure').length
   if (options.json) out.json({ ok: failures === 0, findings })

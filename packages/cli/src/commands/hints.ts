@@ -29,7 +29,7 @@ export async function hints({ out }: Io, options: Options): Promise<ExitCode> {
 async function waitForHints(client: Client, options: Options): Promise<boolean> {
   const nodes = (await readNodes(client)).filter(({ state }) => state === 'up')
   const ends = nodes.map(({ url }) =>
-    withClient({ url, timeout: options.timeout }, async (node) => {
+    withClient({ ...options, url }, async (node) => {
       let job = await beginHintSync(node)
       while (job.state === 'running' || job.state === 'paused') {
         await pause(LOOK_EVERY_MS)

@@ -71,13 +71,13 @@ function nodesFor(options: Options): Promise<readonly NodeState[]> {
 
 function onEach<T>(
   nodes: readonly NodeState[],
-  { timeout }: Options,
+  options: Options,
   work: (client: Parameters<Parameters<typeof withClient>[1]>[0]) => Promise<T>,
 ): Promise<Of<T>[]> {
   return Promise.all(
     nodes.map(async ({ id, url }) => ({
       node: id,
-      state: await withClient({ url, timeout }, work),
+      state: await withClient({ ...options, url }, work),
     })),
   )
 }

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Client } from '@shoal/client'
 import { withClient } from '../cluster/connection.ts'
+import { readCredentials } from '../cluster/credentials.ts'
 import { type NodeFigures, readFigures } from '../cluster/figures.ts'
 import { readCluster, readNodes, readRing } from '../cluster/state.ts'
 import { type NodeReport, reportStatus, type StatusReport } from '../cluster/status-report.ts'
@@ -40,7 +41,7 @@ export async function status(io: Io, options: Options): Promise<ExitCode> {
 }
 
 async function showOnce({ out }: Io, client: Client, options: Options): Promise<ExitCode> {
-  const report = await gather(client, options.timeout)
+  const report = await gather(client, options)
   if (options.json) out.json(report)
   else out.lines(statusLines(report, out.paint))
   return report.status === 'unavailable' ? exitCodes.unavailable : exitCodes.done
@@ -50,7 +51,7 @@ async function showOnce({ out }: Io, client: Client, options: Options): Promise<
 async function watchLines(out: Output, client: Client, options: Options): Promise<string[]> {
   const time = new Date().toISOString()
   try {
-    const report = await gather(client, options.timeout)
+    const report = await gather(client, options)
     if (options.json) return [JSON.stringify({ time, ...report })]
     return [out.paint.dim(time), ...statusLines(report, out.paint), '']
   } catch (error) {
@@ -60,7 +61,9 @@ async function watchLines(out: Output, client: Client, options: Options): Promis
   }
 }
 
-async function gather(client: Client, timeoutMs: number): Promise<StatusReport> {
+async function gather(client: Client, options: ClusterOptions): Promise<StatusReport> {
+  const timeoutMs = Math.min(options.timeout, FIGURES_TIMEOUT_MS)
+  const settings = { ...(await readCredentials(options)), timeoutMs }
   const [cluster, ring, nodes] = await Promise.all([
     readCluster(client),
     readRing(client),
@@ -71,7 +74,7 @@ async function gather(client: Client, timeoutMs: number): Promise<StatusReport> 
     answering.map(
       async ({ id, url }): Promise<[string, NodeFigures | undefined]> => [
         id,
-        await readFigures(url, Math.min(timeoutMs, FIGURES_TIMEOUT_MS)),
+        await readFigures(url, settings),
       ],
     ),
   )

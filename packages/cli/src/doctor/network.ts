@@ -2,7 +2,8 @@
 
 import type { Client } from '@shoal/client'
 import { limits } from '@shoal/kernel'
-import { withClient } from '../cluster/connection.ts'
+import { type ConnectionOptions, withClient } from '../cluster/connection.ts'
+import { readCredentials } from '../cluster/credentials.ts'
 import { type ClockReading, readClock } from '../cluster/figures.ts'
 import { type NodeState, readNodes } from '../cluster/state.ts'
 import { isFree } from '../dev/ports.ts'
@@ -17,7 +18,8 @@ export async function examinePort(host: string, port: number): Promise<Finding> 
   const address = `${host}:${port}`
   if (await isFree(port, host)) return ok(check, `${address} is free`)
   const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  const clock = await readClock(`http://${bracketed(reached)}:${port}`, ASK_TIMEOUT_MS)
+  const settings = { token: undefined, ca: undefined, timeoutMs: ASK_TIMEOUT_MS }
+  const clock = await readClock(`http://${bracketed(reached)}:${port}`, settings)
   if (clock !== undefined) return ok(check, `a node serves on ${address}`)
   return failure(
     check,
@@ -28,19 +30,17 @@ export async function examinePort(host: string, port: number): Promise<Finding> 
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
-/** @param timeoutMs  for each request */
-export async function examineCluster(url: string, timeoutMs: number): Promise<Finding[]> {
+export async function examineCluster(options: ConnectionOptions): Promise<Finding[]> {
   try {
-    const nodes = await withClient({ url, timeout: timeoutMs }, (client: Client) =>
-      readNodes(client),
-    )
+    const nodes = await withClient(options, (client: Client) => readNodes(client))
+    const settings = { ...(await readCredentials(options)), timeoutMs: options.timeout }
     const silent = nodes.filter(isSilent).map(({ id }) => id)
     const reached = `${nodes.length - silent.length} of ${nodes.length} nodes are up`
     const cluster =
       silent.length === 0
         ? ok('cluster', reached)
         : warning('cluster', reached, `look at ${silent.join(', ')}: run shoal doctor there`)
-    const clocks = await Promise.all(nodes.map((node) => examineClock(node, timeoutMs)))
+    const clocks = await Promise.all(nodes.map((node) => examineClock(node, settings)))
     return [cluster, ...clocks.filter((each) => each !== undefined)]
   } catch (error) {
     const { message, hint } = describeFailure(error)
@@ -50,10 +50,13 @@ export async function examineCluster(url: string, timeoutMs: number): Promise<Fi
 
 const isSilent = ({ state }: NodeState): boolean => state === 'down' || state === 'suspect'
 
-async function examineClock(node: NodeState, timeoutMs: number): Promise<Finding | undefined> {
+async function examineClock(
+  node: NodeState,
+  settings: Parameters<typeof readClock>[1],
+): Promise<Finding | undefined> {
   if (isSilent(node)) return undefined
   const { id, url } = node
-  const reading = await readClock(url, timeoutMs)
+  const reading = await readClock(url, settings)
   if (reading !== undefined) return judgeSkew(id, reading)
   return warning(`clock of ${id}`, `${url} does not answer from here`, 'check the network between')
 }

@@ -1,7 +1,7 @@
 import { limits } from '@shoal/kernel'
 import { type FlagDefinition, flagDefinitions } from '@shoal/node/flags'
 import { type Command, Option } from 'commander'
-import { below, does, prose, type Shell, wholeNumber } from './parts.ts'
+import { below, does, prose, type Shell, wholeNumber, withCredentials } from './parts.ts'
 
 /** `dev`, `start`, `config`, `doctor`. */
 export function declareNodeCommands(program: Command, shell: Shell): void {
@@ -58,8 +58,7 @@ function declareDev(program: Command, shell: Shell): void {
 }
 
 function declareDoctor(program: Command, shell: Shell): void {
-  const command = program
-    .command('doctor')
+  const command = withCredentials(program.command('doctor'))
     .summary('what keeps a node from running well here')
     .option('--config <file>', 'the configuration of a node, where also data and listen stand')
     .option('--data <dir>', 'a data directory: whose it is, its room, the speed of its disk')
@@ -122,8 +121,10 @@ function declareStart(program: Command, shell: Shell): void {
         'shoal start --node-id n1 --data ./n1 --secret-file ./secret',
         'shoal start --config /etc/shoal.toml --log json',
         'shoal start --node-id n1 --listen 10.0.0.1:4100 --data /var/lib/shoal \\',
-        '  --secret-file /etc/shoal/secret --allow-open \\',
-        '  --peers "n1=http://10.0.0.1:4100;zone=a,n2=http://10.0.0.2:4100;zone=b"',
+        '  --secret-file /etc/shoal/secret --tokens-file /etc/shoal/tokens.toml \\',
+        '  --tls-cert /etc/shoal/cert.pem --tls-key /etc/shoal/key.pem \\',
+        '  --tls-ca /etc/shoal/ca.pem \\',
+        '  --peers "n1=https://10.0.0.1:4100;zone=a,n2=https://10.0.0.2:4100;zone=b"',
       ),
     )
   does(command, shell, async () => (await import('../commands/start.ts')).start)

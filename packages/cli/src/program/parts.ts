@@ -1,5 +1,6 @@
 /** What the declarations of commands have in common. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { CredentialOptions } from '../cluster/credentials.ts'
 import { type ExitCode, exitCodeHelp } from '../exit-codes.ts'
 import type { Io } from '../terminal.ts'
 
@@ -36,14 +37,28 @@ export const defaultUrl = 'http://127.0.0.1:4100'
 const TIMEOUT_DEFAULT = 5_000
 
 /** Options of every command that talks to a cluster. */
-export interface ClusterOptions {
+export interface ClusterOptions extends CredentialOptions {
   readonly url: string
   readonly timeout: number
   readonly json?: true
 }
 
-export const withCluster = (command: Command): Command =>
+/** What a cluster with tokens and TLS is asked with. */
+export const withCredentials = (command: Command): Command =>
   command
+    .addOption(
+      new Option('--token-file <file>', 'a file with the token; or the token in SHOAL_TOKEN').env(
+        'SHOAL_TOKEN_FILE',
+      ),
+    )
+    .addOption(
+      new Option('--ca <file>', 'authority of the certificates of the nodes, in PEM').env(
+        'SHOAL_CA',
+      ),
+    )
+
+export const withCluster = (command: Command): Command =>
+  withCredentials(command)
     .addOption(
       new Option('--url <url>', 'a node, or several separated by commas')
         .env('SHOAL_URL')

@@ -3,6 +3,7 @@ import { readVersion } from '../version.ts'
 import { declareDataCommands } from './data-commands.ts'
 import { declareNodeCommands } from './node-commands.ts'
 import { below, type Shell } from './parts.ts'
+import { declareSecureCommands } from './secure-commands.ts'
 import { declareSittingCommands } from './sitting-commands.ts'
 import { declareStateCommands } from './state-commands.ts'
 
@@ -46,6 +47,7 @@ export function makeProgram(shell: Shell): Command {
   declareNodeCommands(program, shell)
   declareDataCommands(program, shell)
   declareStateCommands(program, shell)
+  declareSecureCommands(program, shell)
   declareSittingCommands(program, shell)
   quiet(program)
   return program

@@ -8,5 +8,6 @@ export {
   readConfig,
 } from './config.ts'
 export { type GivenSources, inspectConfig, loadConfig } from './load.ts'
+export { type ConfiguredMember, readMembersText } from './members.ts'
 export type { SettingId } from './schema.ts'
 export type { ConfigFlags, ConfigSources, FileText, Origin } from './sources.ts'

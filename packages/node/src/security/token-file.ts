@@ -140,3 +140,10 @@ export function formatToken(record: TokenRecord, created: Date): string {
 
 const listed = (texts: readonly string[]): string =>
   `[${texts.map((text) => JSON.stringify(text)).join(', ')}]`
+
+/** The file without one token; everything else, comments included, as it was. */
+export function withoutToken(path: string, text: string, id: string): string {
+  const [before = '', ...blocks] = text.split(/^(?=\[\[tokens\]\])/m)
+  const kept = blocks.filter((block) => readTokens(path, block)[0]?.id !== id)
+  return kept.length === blocks.length ? text : [before, ...kept].join('')
+}
