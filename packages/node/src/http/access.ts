@@ -65,7 +65,13 @@ function guardRoute(route: RouteOptions, access: Access, services: Services): vo
     const [from, to] = [request.raw, reply.raw]
     request.exchange ??= new Exchange(services, { request: from, response: to, operation })
     const { exchange } = request
-    if (isAdmin) auditWhenAnswered(exchange)
+    if (isAdmin) {
+      auditWhenAnswered(exchange)
+      if (isFromElsewhere(from)) {
+        reply.hijack()
+        return exchange.fail(elsewhere())
+      }
+    }
     if (gate !== undefined) {
       const admitted = gate.admit(claimOf(from), access)
       if (admitted instanceof ShoalError) {
@@ -80,6 +86,21 @@ function guardRoute(route: RouteOptions, access: Access, services: Services): vo
   guards.add(guard)
   route.onRequest = [guard, ...hooks]
 }
+
+/**
+ * Where no token is asked for, a page of any site could have the browser of somebody on this
+ * machine send what needs no reading of the answer. Browsers say where a request comes from, to
+ * addresses of this machine too; programs say nothing.
+ */
+function isFromElsewhere({ headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site']
+  return site === 'cross-site' || site === 'same-site'
+}
+
+const elsewhere = (): ShoalError =>
+  new ShoalError('SHOAL_FORBIDDEN', 'a page of another origin does not look after this cluster', {
+    wanted: 'same-origin',
+  })
 
 const claimOf = ({ headers, socket }: IncomingMessage) => ({
   authorization: headers.authorization,

@@ -318,6 +318,16 @@ t.test('without tokens administrative calls are still in the log', async (t) => 
   ])
 })
 
+t.test('a page of another site does not look after a cluster without tokens', async (t) => {
+  const face = await openFace()
+  t.teardown(() => face.app.close())
+  const from = (site: string) => ({ headers: { 'sec-fetch-site': site } })
+  const sync = (site: string) => call(face, 'POST', '/v1/hints/sync', from(site))
+  t.equal((await sync('cross-site')).status, 403)
+  t.equal((await sync('same-site')).status, 403, 'nor one on another port')
+  t.equal((await sync('same-origin')).status, 202, 'the console does')
+})
+
 t.test('strangers cannot fill the audit log', async (t) => {
   const { face, audit } = await openGuarded([holder({ scopes: ['read'] })])
   t.teardown(() => face.app.close())
