@@ -49,6 +49,7 @@ import type {
   WriteAnswer,
   WriteRequest,
 } from './requests.ts'
+import { type RestoredRow, restoreRow } from './restoring.ts'
 import { Speeds } from './speeds.ts'
 import { writeKey } from './writing.ts'
 
@@ -149,6 +150,11 @@ export class Coordinator implements KeyValue {
         resolve(listBucket(this.#desk, this.#settings, bucket, asked))
       })
     })
+  }
+
+  /** Merges a row out of a backup into all of its replicas. Throws for what is no row. */
+  restore(row: RestoredRow, done: (failure: ShoalError | undefined) => void): void {
+    restoreRow(this.#desk, this.#buckets, row, done)
   }
 
   explain(bucket: string, key: string, timeout: Millis): Promise<Explanation> {

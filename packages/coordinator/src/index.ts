@@ -34,3 +34,4 @@ export {
   type WriteAnswer,
   type WriteRequest,
 } from './requests.ts'
+export type { RestoredRow } from './restoring.ts'

@@ -290,6 +290,12 @@ export const limits = {
   /** Lines that one sitting of `shoal repl` remembers. */
   replHistoryMax: 1_000,
 
+  // Backups.
+  /** On one page of a backup. */
+  backupPageRowsMax: 1_000,
+  /** On one page of a backup; the row that passes it is the last. */
+  backupPageBytesMax: mebibytes(4),
+
   // Work that is asked for and then goes on.
   /** Kept to be asked about, the newest. */
   jobsMax: 256,

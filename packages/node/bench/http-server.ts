@@ -13,6 +13,7 @@ import { createHttpApp } from '../src/http/app.ts'
 import { Jobs } from '../src/jobs.ts'
 import {
   FixedCluster,
+  fixedBackup,
   fixedHints,
   fixedRepairs,
   Lines,
@@ -80,6 +81,7 @@ async function openOurs(): Promise<string> {
     hints: fixedHints(jobs),
     events: new EventHub({ env, node: nodeId('n1') }),
     repairs: fixedRepairs(jobs),
+    backup: fixedBackup,
     keyValue: new Immediate(),
     buckets: new MemoryBuckets(),
     cluster: new FixedCluster(),

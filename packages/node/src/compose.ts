@@ -5,6 +5,7 @@ import { openRocksStore } from '@shoal/storage'
 import { createPeers, type NetworkPeers, type PeerTls, type TransportEvent } from '@shoal/transport'
 import { Registry } from 'prom-client'
 import { LoadAdmission } from './admission.ts'
+import { createBackupView } from './backup-view.ts'
 import { askStatus, createClusterView } from './cluster-view.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { EventLoopMeter } from './event-loop.ts'
@@ -166,6 +167,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     }),
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
     repairs: createRepairsView({ ring, antiEntropy, budget, handoff, replica, jobs }),
+    backup: createBackupView({ ring, store, replica, coordinator }),
     jobs,
     events: events.hub,
     admission,

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { readVersion } from '../version.ts'
+import { declareBackupCommands } from './backup-commands.ts'
 import { declareDataCommands } from './data-commands.ts'
 import { declareNodeCommands } from './node-commands.ts'
 import { below, type Shell } from './parts.ts'
@@ -48,6 +49,7 @@ export function makeProgram(shell: Shell): Command {
   declareDataCommands(program, shell)
   declareStateCommands(program, shell)
   declareSecureCommands(program, shell)
+  declareBackupCommands(program, shell)
   declareSittingCommands(program, shell)
   quiet(program)
   return program

@@ -12,6 +12,7 @@ import { answerUnrouted, RouteTable } from './not-found.ts'
 import { addDocsPage, describeRoutes } from './openapi.ts'
 import { pathOf, readBucketAndKey } from './path.ts'
 import type { DrainStage, HttpApp, HttpAppOptions, Listening } from './ports.ts'
+import { addBackupRoutes, addRestoreRoute } from './routes/backup.ts'
 import { addBatchRoute } from './routes/batch.ts'
 import { addBucketRoutes } from './routes/buckets.ts'
 import { addEventsRoute } from './routes/events.ts'
@@ -84,6 +85,7 @@ async function addRoutes(
   app.register((scope, _options, ready) => {
     addKeyValueRoutes(scope, services)
     addBatchRoute(scope, services)
+    addRestoreRoute(scope, services)
     ready()
   })
   app.register((scope, _options, ready) => {
@@ -92,6 +94,7 @@ async function addRoutes(
     addListRoute(typed)
     addBucketRoutes(typed, services)
     addStateRoutes(typed, services)
+    addBackupRoutes(typed, services)
     addEventsRoute(typed)
     addHintRoutes(typed, services)
     addRepairRoutes(typed, services)

@@ -28,6 +28,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
         { name: 'State', description: 'Where things are, and why.' },
         { name: 'Hints', description: 'Writes kept for nodes that missed them.' },
         { name: 'Repairs', description: 'Copies made equal and kept whole.' },
+        { name: 'Backup', description: 'Rows out of a cluster, and into one.' },
         { name: 'Operations', description: 'For probes, dashboards and tools.' },
       ],
     },

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Buckets, KeyValue } from '@shoal/coordinator'
 import type { Env, ShoalError } from '@shoal/kernel'
 import type { Registry } from 'prom-client'
+import type { BackupView } from '../backup-view.ts'
 import type { EventHub } from '../events/event-hub.ts'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
@@ -68,6 +69,7 @@ export interface HttpAppOptions {
   readonly buckets: Buckets
   readonly cluster: ClusterView
   readonly hints: HintsView
+  readonly backup: BackupView
   readonly repairs: RepairsView
   readonly jobs: Jobs
   readonly events: EventHub

@@ -1,5 +1,6 @@
 import type { Buckets, KeyValue } from '@shoal/coordinator'
 import { type Env, limits, ShoalError } from '@shoal/kernel'
+import type { BackupView } from '../backup-view.ts'
 import type { HintsView } from '../hints-view.ts'
 import type { Jobs } from '../jobs.ts'
 import type { RepairsView } from '../repairs-view.ts'
@@ -26,6 +27,7 @@ export class Services {
   readonly cluster: ClusterView
   readonly hints: HintsView
   readonly repairs: RepairsView
+  readonly backup: BackupView
   readonly jobs: Jobs
   readonly streams: EventStreams
   readonly admission: Admission
@@ -51,6 +53,7 @@ export class Services {
     this.cluster = options.cluster
     this.hints = options.hints
     this.repairs = options.repairs
+    this.backup = options.backup
     this.jobs = options.jobs
     this.streams = new EventStreams(options.events)
     this.admission = options.admission

@@ -16,15 +16,9 @@ import type {
   WriteAnswer,
   WriteRequest,
 } from '@shoal/coordinator'
-import {
-  createSystemEnv,
-  type Env,
-  type Millis,
-  millis,
-  nodeId,
-  type ShoalError,
-} from '@shoal/kernel'
+import { createSystemEnv, type Env, type Millis, millis, nodeId, ShoalError } from '@shoal/kernel'
 import { Registry } from 'prom-client'
+import type { BackupView } from '../../src/backup-view.ts'
 import { EventHub } from '../../src/events/event-hub.ts'
 import type { HintsView } from '../../src/hints-view.ts'
 import { createHttpApp } from '../../src/http/app.ts'
@@ -367,6 +361,23 @@ export function fixedHints(jobs: Jobs): HintsView {
   }
 }
 
+/** Partition 3 is held, with one row. */
+export const fixedBackup: BackupView = {
+  digests: (partition) => {
+    if (partition !== 3) throw new ShoalError('SHOAL_QUERY_INVALID', 'no copy of it here')
+    return Buffer.alloc(8_192, 7)
+  },
+  page: async () => ({
+    rows: [{ rowKey: Buffer.from('12345678b\0k'), row: Buffer.from('row') }],
+    damaged: 0,
+    after: undefined,
+  }),
+  restore: async (rows) =>
+    rows.map(({ row }) =>
+      row.toString() === 'bad' ? new ShoalError('SHOAL_ROW_DAMAGED', 'bad row') : undefined,
+    ),
+}
+
 export function fixedRepairs(jobs: Jobs): RepairsView {
   let paused = false
   const status = { state: 'running', progress: 0.25, etaMs: 30, detail: '1 of 4 steps' } as const
@@ -445,6 +456,7 @@ export async function openFace(
     hints,
     events,
     repairs: fixedRepairs(jobs),
+    backup: fixedBackup,
     version: '0.1.0',
     ...(options.limits && { limits: options.limits }),
     ...(options.gate && { gate: options.gate }),

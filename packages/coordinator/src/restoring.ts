@@ -1,0 +1,123 @@
+import { type ErrorCode, type NodeId, ShoalError, seconds } from '@shoal/kernel'
+import type { MergeSink } from '@shoal/replica'
+import { checkRowKey, rowKeyName, splitName } from '@shoal/ring'
+import { verifyRow } from '@shoal/storage'
+import { answerKinds, decodeRefusal, questionKinds } from '@shoal/wire'
+import { bit, countOf } from './core/judge.ts'
+import type { Desk } from './desk.ts'
+import { locate, type Place } from './place.ts'
+import type { PeerSink } from './ports.ts'
+import { mergeMessage } from './repair.ts'
+import type { Buckets } from './requests.ts'
+
+/** One row out of a backup: its key as stored, and all that was known of it. */
+export interface RestoredRow {
+  readonly rowKey: Buffer
+  readonly row: Buffer
+}
+
+const TIMEOUT = seconds(10)
+
+/**
+ * Merges a row into all of its replicas. It overwrites nothing: what is newer there stays, what is
+ * concurrent becomes a sibling, and the same row twice is the same row once.
+ *
+ * Done when a quorum has it on disk; who failed is owed it (H1).
+ *
+ * Errors: SHOAL_ROW_DAMAGED and SHOAL_FRAME_INVALID for what is no row of that key,
+ * SHOAL_QUORUM_UNREACHABLE, SHOAL_QUORUM_UNMET.
+ */
+export function restoreRow(
+  desk: Desk,
+  buckets: Pick<Buckets, 'of'>,
+  { rowKey, row }: RestoredRow,
+  done: (failure: ShoalError | undefined) => void,
+): void {
+  if (!checkRowKey(rowKey)) throw new ShoalError('SHOAL_FRAME_INVALID', 'This is no key of a row.')
+  if (verifyRow(row, rowKey.readBigUInt64BE(0)) !== 'ok') {
+    throw new ShoalError('SHOAL_ROW_DAMAGED', 'The row fails its checksums.')
+  }
+  const { bucket, key } = splitName(rowKeyName(rowKey))
+  const place = locate(desk, buckets, bucket, key)
+  new Restoring(desk, place, row, done).start()
+}
+
+class Restoring implements PeerSink, MergeSink {
+  readonly #desk: Desk
+  readonly #place: Place
+  readonly #row: Buffer
+  readonly #message: Buffer
+  readonly #done: (failure: ShoalError | undefined) => void
+  #durable = 0
+  #pending: number
+
+  constructor(
+    desk: Desk,
+    place: Place,
+    row: Buffer,
+    done: (failure: ShoalError | undefined) => void,
+  ) {
+    this.#desk = desk
+    this.#place = place
+    this.#row = row
+    this.#message = mergeMessage(0, place.rowKey, row)
+    this.#done = done
+    this.#pending = bit(place.nodes.length) - 1
+  }
+
+  start(): void {
+    const { nodes, self, rowKey } = this.#place
+    const body = this.#message
+    for (const [tag, to] of nodes.entries()) {
+      if (tag === self) {
+        const operation = { rowKey, row: this.#row, heal: false, durable: true, sink: this }
+        this.#desk.replica.merge({ kind: 'merge', ...operation })
+      } else {
+        this.#desk.peers.ask({ to, kind: questionKinds.merge, body, timeout: TIMEOUT, tag }, this)
+      }
+    }
+  }
+
+  merged(): void {}
+
+  durable(): void {
+    this.#ended(this.#place.self, true)
+  }
+
+  refused(code: ErrorCode): void {
+    this.failed(this.#place.self, code)
+  }
+
+  answered(tag: number, kind: number, body: Buffer): void {
+    if (kind === answerKinds.mergedDurable) return this.#ended(tag, true)
+    this.failed(tag, kind === answerKinds.refused ? decodeRefusal(body) : 'SHOAL_FRAME_INVALID')
+  }
+
+  failed(tag: number, _code: ErrorCode): void {
+    this.#ended(tag, false)
+  }
+
+  #ended(tag: number, durable: boolean): void {
+    if ((this.#pending & bit(tag)) === 0) return
+    this.#pending &= ~bit(tag)
+    if (durable) this.#durable |= bit(tag)
+    if (this.#pending === 0) this.#finish()
+  }
+
+  #finish(): void {
+    const { nodes, self } = this.#place
+    const wanted = Math.floor(nodes.length / 2) + 1
+    const got = countOf(this.#durable)
+    if (got < wanted) {
+      const text = `Wanted the row on ${wanted} of ${nodes.length} disks; ${got} have it.`
+      return this.#done(new ShoalError('SHOAL_QUORUM_UNMET', text, { wanted, got }))
+    }
+    // Hints name rows of this disk; without the row here the comparison of replicas must do.
+    const holdsIt = self >= 0 && (this.#durable & bit(self)) !== 0
+    nodes.forEach((node: NodeId, tag) => {
+      if ((this.#durable & bit(tag)) !== 0 || tag === self) return
+      if (holdsIt) this.#desk.hints?.owe(node, this.#message)
+    })
+    this.#done(undefined)
+  }
+}
