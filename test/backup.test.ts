@@ -10,6 +10,8 @@ import { kv } from './support/http.ts'
 import { environment, type NodeProcess, script } from './support/node-process.ts'
 import { RealCluster } from './support/real-cluster.ts'
 
+t.setTimeout(300_000)
+
 interface Ran {
   readonly code: number
   readonly stdout: string

@@ -34,16 +34,22 @@ export class Jobs {
     this.#jobs.set(id, { kind, read })
     const [oldest] = this.#jobs.keys()
     if (this.#jobs.size > limits.jobsMax && oldest !== undefined) this.#jobs.delete(oldest)
-    return { id, kind, ...read() }
+    return shown(id, kind, read())
   }
 
   find(id: string): Job | undefined {
     const job = this.#jobs.get(id)
-    return job && { id, kind: job.kind, ...job.read() }
+    return job && shown(id, job.kind, job.read())
   }
 
   /** Newest first. */
   all(): Job[] {
-    return [...this.#jobs].map(([id, { kind, read }]) => ({ id, kind, ...read() })).reverse()
+    return [...this.#jobs].map(([id, { kind, read }]) => shown(id, kind, read())).reverse()
   }
+}
+
+/** What is read may know more of itself, a name of its own too. */
+const shown = (id: string, kind: string, status: JobStatus): Job => {
+  const { state, progress, etaMs, detail } = status
+  return { id, kind, state, progress, etaMs, detail }
 }

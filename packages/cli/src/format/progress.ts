@@ -4,7 +4,9 @@ import { formatPercent } from './quantities.ts'
 const BAR = 24
 const TELL_EVERY_MS = 5_000
 
-/** How far long work is: one line that is drawn again on a terminal, now and then a line elsewhere. */
+/**
+ * How far long work is: one line that is drawn again on a terminal, now and then a line elsewhere.
+ */
 export class Progress {
   readonly #out: Output
   readonly #what: string

@@ -52,6 +52,9 @@ const routes: Record<string, string[]> = {
   '/readyz': ['get'],
   '/healthz': ['get'],
   '/metrics': ['get'],
+  '/v1/backup/{partition}': ['get'],
+  '/v1/backup/{partition}/digests': ['get'],
+  '/v1/restore': ['post'],
   '/openapi.json': ['get'],
 }
 

@@ -125,7 +125,7 @@ function takeRestore(exchange: Exchange): void {
     const { services, request } = exchange
     const type = request.headers['content-type'] ?? ''
     if (essenceOf(type) !== mediaTypes.json) throw unusableType(type)
-    const refused = services.refusal()
+    const refused = services.refusal('write')
     if (refused !== undefined) throw refused
     const rules = { bytesMax: limits.batchBodyBytesMax, what: 'body' } as const
     collectBody(exchange, rules, (_exchange, body) => {
