@@ -118,4 +118,9 @@ export type AntiEntropyEvent =
       readonly reason: string
     }
   /** Merged from enough peers: the partition counts to reads again. */
-  | { readonly kind: 'dataWhole'; readonly partition: Partition }
+  | {
+      readonly kind: 'dataWhole'
+      readonly partition: Partition
+      /** Partitions that do not count yet. */
+      readonly left: number
+    }

@@ -77,7 +77,9 @@ export class LostPartitions {
     const others = othersOf(this.#parts.placement(), partition)
     const change = this.#data.merged(partition, { peer, losses, others })
     if (change === 'unchanged') return
-    if (change === 'whole') this.#parts.tell({ kind: 'dataWhole', partition })
+    if (change === 'whole') {
+      this.#parts.tell({ kind: 'dataWhole', partition, left: this.#data.partitions().length })
+    }
     await this.#save()
   }
 
@@ -87,7 +89,8 @@ export class LostPartitions {
     const gone = this.#data.partitions().filter((partition) => !held.has(partition))
     this.#data.forget(gone)
     const whole = this.#data.review((partition) => othersOf(placement(), partition))
-    for (const partition of whole) tell({ kind: 'dataWhole', partition })
+    const left = this.#data.partitions().length
+    for (const partition of whole) tell({ kind: 'dataWhole', partition, left })
     if (gone.length + whole.length > 0) await this.#save()
   }
 

@@ -134,17 +134,28 @@ function ofRepairs(event: AntiEntropyEvent): EventText | undefined {
       return undefined
     case 'dataLost': {
       const { partitions, reason } = event
-      const message = `the data of ${partitions.length} partitions is lost: ${reason}`
-      return tell('warn', message, { partitions, reason })
+      const count = partitions.length
+      const details = { count, partitions: partitions.slice(0, PARTITIONS_NAMED), reason }
+      // So does every node begin.
+      if (reason === NEW_DIRECTORY) {
+        const message = `${reason}: reads count it when it has been compared with other nodes`
+        return tell('info', message, details)
+      }
+      return tell('warn', `the data of ${count} partitions is lost: ${reason}`, details)
     }
     case 'dataWhole': {
-      const { partition } = event
-      return tell('info', `partition ${partition} is whole again`, { partition })
+      // One by one they are hundreds, and no news.
+      if (event.left > 0) return undefined
+      return tell('info', 'everything has been compared: reads count this node again', {})
     }
     default:
       return unreachable(event)
   }
 }
+
+/** Of many, so many are named. */
+const PARTITIONS_NAMED = 8
+const NEW_DIRECTORY = 'the data directory is new'
 
 type Exchanged = Extract<AntiEntropyEvent, { readonly kind: 'exchangeEnded' }>
 
