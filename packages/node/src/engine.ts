@@ -23,6 +23,9 @@ import {
 } from '@shoal/wire'
 import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
 import type { EngineEvent } from './engine-events.ts'
+
+export type { EngineEvent } from './engine-events.ts'
+
 import { fixedRings } from './fixed-rings.ts'
 import { hintsOf } from './hints-view.ts'
 import { owedRows } from './owed-rows.ts'

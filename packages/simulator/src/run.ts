@@ -124,6 +124,7 @@ class Simulation {
     while (cluster.now() < until) {
       await cluster.run(Math.min(until, cluster.now() + SLICE))
       this.#labels?.sample()
+      this.#checks?.sample()
       this.#stopIfFailed()
     }
   }

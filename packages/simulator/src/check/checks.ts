@@ -14,6 +14,7 @@ import type { DiskDamage, InvokedOperation, ObservedBatch, Observer } from './ob
 import { Reads } from './reads.ts'
 import { Requests } from './requests.ts'
 import { Sessions } from './sessions.ts'
+import { Standings } from './standings.ts'
 import { Tokens } from './tokens.ts'
 import { guarded, type ProcessWatcher, watchCoordinator, watchReplica } from './watch-process.ts'
 import { type Copy, World } from './world.ts'
@@ -40,6 +41,7 @@ export class Checks implements Observer {
   readonly #listings: Listings
   readonly #requests: Requests
   readonly #hedges: Hedges
+  readonly #standings: Standings
   readonly #final: FinalChecks
 
   constructor({ cluster, plan, fail }: ChecksParts) {
@@ -56,6 +58,7 @@ export class Checks implements Observer {
     this.#listings = new Listings(this.#world)
     this.#requests = new Requests(this.#world)
     this.#hedges = new Hedges(this.#world)
+    this.#standings = new Standings(this.#world)
     this.#final = new FinalChecks(this.#world, this.#disks)
     for (const node of cluster.nodes) if (node.replica && node.coordinator) this.booted(node)
   }
@@ -95,10 +98,16 @@ export class Checks implements Observer {
     return this.#world.findings.made
   }
 
+  /** Looks at what no call tells. Call it every second or so. */
+  sample(): void {
+    this.#standings.sample()
+  }
+
   /** After healing, a quiet time and a read of every key from all its replicas. */
   final(): void {
     this.#disks.settleAll()
     this.#requests.final()
+    this.#standings.final()
     this.#final.run()
   }
 
@@ -157,14 +166,17 @@ export class Checks implements Observer {
 
   faultBegan(fault: FaultEvent): void {
     this.#requests.faultBegan(fault)
+    this.#standings.faultBegan(fault)
   }
 
   faultEnded(fault: FaultEvent): void {
     this.#requests.faultEnded(fault)
+    this.#standings.faultEnded(fault)
   }
 
   healed(): void {
     this.#requests.healed()
+    this.#standings.healed()
   }
 
   invoked(operation: InvokedOperation): void {
@@ -176,6 +188,7 @@ export class Checks implements Observer {
 
   ended(operation: InvokedOperation, end: ClientEnd): void {
     this.#world.operations.ended(operation, end)
+    if (end.kind === 'refused') this.#requests.refused(operation.id, end.error)
   }
 
   #gone(node: SimNode): void {

@@ -1,3 +1,4 @@
+import type { EngineEvent } from '@shoal/node/engine'
 import type { Column } from '@shoal/storage'
 import type { ClientEnd, ClientRequest, SimNode } from '../cluster/sim-node.ts'
 import type { FaultEvent } from '../plan/plan.ts'
@@ -35,6 +36,9 @@ export interface Observer {
   wiped?(node: SimNode): void
   /** The disk is as it was at an earlier time, unsynced batches gone. */
   rolledBack?(node: SimNode): void
+
+  /** A part of the node tells what happened to it. */
+  happened?(node: SimNode, event: EngineEvent): void
 
   /** A fault takes effect. One that has no end of its own only begins. */
   faultBegan?(fault: FaultEvent): void

@@ -1,4 +1,4 @@
-import { limits } from '@shoal/kernel'
+import { limits, type ShoalError } from '@shoal/kernel'
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import type { FaultEvent } from '../plan/plan.ts'
 import type { World } from './world.ts'
@@ -53,6 +53,16 @@ export class Requests {
     this.#open[request.node]?.delete(request)
     this.#checkTime(request)
     this.#checkQueues(node)
+  }
+
+  /** Q7: what can be reached refuses nothing, whatever is thought of it. */
+  refused(id: string, { code, details }: ShoalError): void {
+    if (code !== 'SHOAL_QUORUM_UNREACHABLE' || typeof details.wanted !== 'number') return
+    const reachable = details.replicas?.filter(({ state }) => state === 'reachable') ?? []
+    this.#world.findings.checked('refusals')
+    if (reachable.length < details.wanted) return
+    const text = `wants ${details.wanted} and is refused, though ${reachable.length} can be reached`
+    this.#world.findings.add('Q7', `${id} ${text}`)
   }
 
   /** A process is gone, and nothing of it ends any more. */

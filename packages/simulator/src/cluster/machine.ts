@@ -1,6 +1,7 @@
 import type { BucketRegistry, Coordinator } from '@shoal/coordinator'
 import type { Handoff } from '@shoal/handoff'
 import { limits, millis, type NodeId, type Random, ShoalError, type Timer } from '@shoal/kernel'
+import type { Membership } from '@shoal/membership'
 import { type Engine, openEngine, startEngine, stopEngine } from '@shoal/node/engine'
 import type { Replica } from '@shoal/replica'
 import { createRing, type Ring } from '@shoal/ring'
@@ -88,6 +89,10 @@ export class Machine implements SimNode {
 
   get buckets(): BucketRegistry | undefined {
     return this.#engine?.buckets
+  }
+
+  get membership(): Membership | undefined {
+    return this.#engine?.membership
   }
 
   get handoff(): Handoff | undefined {
@@ -226,6 +231,9 @@ export class Machine implements SimNode {
         bucketDefaults: BUCKET_DEFAULTS,
         handoff,
         exchange: EXCHANGE,
+      },
+      onEvent: (event) => {
+        if (process.alive) this.#world.watchers.tell('happened', this, event)
       },
       status: (ring) => this.#status(process, ring),
       connect: (ring) =>

@@ -10,6 +10,7 @@ import type {
 } from '@shoal/coordinator'
 import type { Handoff } from '@shoal/handoff'
 import type { NodeId, ShoalError } from '@shoal/kernel'
+import type { Membership } from '@shoal/membership'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import type { MemoryDisk } from '@shoal/storage'
@@ -49,6 +50,8 @@ export interface SimNode {
   readonly replica: Replica | undefined
   readonly coordinator: Coordinator | undefined
   readonly buckets: BucketRegistry | undefined
+  /** Whom the process of now takes to be alive. */
+  readonly membership: Membership | undefined
   /** Undefined also where the plan does without. */
   readonly handoff: Handoff | undefined
 }

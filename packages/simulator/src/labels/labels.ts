@@ -63,6 +63,11 @@ export const LABELS = [
   'no majority was up',
   'a node was paused for longer than silence is borne',
   'a disk was replaced and filled again',
+  // Who is alive.
+  'a node was suspected',
+  'a node was declared dead',
+  'a node that was declared dead came back',
+  'a node contradicted what was said of it',
   // Stamps.
   'a stamp was clamped',
   'a value of last-write-wins was hidden and dropped',

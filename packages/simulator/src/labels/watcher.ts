@@ -1,4 +1,5 @@
 import { limits } from '@shoal/kernel'
+import type { EngineEvent } from '@shoal/node/engine'
 import type { DiskDamage, InvokedOperation, ObservedBatch, Observer } from '../check/observer.ts'
 import type { ClientEnd, SimCluster, SimNode } from '../cluster/sim-cluster.ts'
 import type { FaultEvent } from '../plan/plan.ts'
@@ -70,6 +71,15 @@ export class LabelWatcher implements Observer {
 
   halted(): void {
     this.#reach('a node stopped itself for its disk')
+  }
+
+  happened(_node: SimNode, { source, event }: EngineEvent): void {
+    if (source !== 'membership') return
+    if (event.kind === 'refuted') this.#reach('a node contradicted what was said of it')
+    if (event.kind !== 'member') return
+    if (event.state === 'suspect') this.#reach('a node was suspected')
+    if (event.state === 'dead') this.#reach('a node was declared dead')
+    if (event.before === 'dead') this.#reach('a node that was declared dead came back')
   }
 
   damaged(node: SimNode, { column, key }: DiskDamage): void {

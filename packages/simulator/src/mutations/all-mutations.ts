@@ -2,6 +2,7 @@ import { inCausality } from './list/causality.ts'
 import { inCoordinator } from './list/coordinator.ts'
 import { inDigests } from './list/digests.ts'
 import { inEngine } from './list/engine.ts'
+import { inMembership } from './list/membership.ts'
 import { inReads } from './list/reads.ts'
 import { inReplica, inReplicaDrivers } from './list/replica.ts'
 import { inStorage } from './list/storage.ts'
@@ -20,5 +21,6 @@ export const allMutations: readonly Mutation[] = [
   ...inCoordinator,
   ...inReads,
   ...inTransport,
+  ...inMembership,
   ...inEngine,
 ]
