@@ -32,6 +32,7 @@ import {
   type CoordinatorQuestion,
   type Hints,
   type Liveness,
+  type LostData,
   type Replicas,
   readable,
 } from './ports.ts'
@@ -68,6 +69,8 @@ export interface CoordinatorParts {
   readonly hints?: Hints
   /** Absent while nothing watches the others: then a channel that is up is all that counts. */
   readonly liveness?: Liveness
+  /** What this node says of partitions that it lost does not count to R (Q6). */
+  readonly lost?: LostData
   /** Whether replicas that a read finds behind are sent what they lack. Default true. */
   readonly readRepair?: boolean
   /** A peer is known to lack something of a partition, and nothing will bring it there. */
@@ -99,6 +102,7 @@ export class Coordinator implements KeyValue {
       liveness,
       hints,
       readRepair: parts.readRepair ?? true,
+      lost: parts.lost,
       dirty: parts.dirty,
       contexts,
       sessions,

@@ -10,7 +10,7 @@ import {
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import type { Deadlines } from './deadlines.ts'
-import type { Hints, Liveness, Replicas } from './ports.ts'
+import type { Hints, Liveness, LostData, Replicas } from './ports.ts'
 import type { Speeds } from './speeds.ts'
 
 /** What every operation of one coordinator works with. */
@@ -24,6 +24,8 @@ export interface Desk {
   readonly liveness: Liveness | undefined
   readonly hints: Hints | undefined
   readonly readRepair: boolean
+  /** Absent: nothing was ever lost here. */
+  readonly lost: LostData | undefined
   /** A peer is known to lack something of a partition, and nothing will bring it there. */
   readonly dirty: ((partition: Partition, node: NodeId) => void) | undefined
   readonly contexts: ContextCodec

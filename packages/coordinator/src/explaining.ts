@@ -2,26 +2,65 @@ import { describeVersion, etagOf, validateVersion, visibleCount } from '@shoal/c
 import type { ErrorCode, Millis, NodeId } from '@shoal/kernel'
 import { tokenHex } from '@shoal/ring'
 import { rowVersion } from '@shoal/storage'
-import { answerKinds, decodeRefusal, encodeRead, questionKinds, readFlags } from '@shoal/wire'
+import {
+  answerKinds,
+  decodeHints,
+  decodeRefusal,
+  encodeRead,
+  questionKinds,
+  readFlags,
+} from '@shoal/wire'
 import type { Desk } from './desk.ts'
-import type { Place } from './place.ts'
+import { missingOf, type Place } from './place.ts'
+import { readable } from './ports.ts'
 import type { Explanation } from './requests.ts'
+import { standInsFor } from './stand-ins.ts'
 
 type Holder = Explanation['holders'][number]
 
-/** Who should hold a key, and what each of them says it holds right now. Repairs nothing. */
+/**
+ * Who should hold a key, and what each of them says it holds right now; behind them those that may
+ * stand in and hold something. Repairs nothing.
+ */
 export async function explainKey(desk: Desk, place: Place, timeout: Millis): Promise<Explanation> {
   const { rowKey, nodes, partition } = place
-  const down = nodes.filter((node) => node !== desk.self && !desk.peers.isUp(node))
-  const holders = await Promise.all(nodes.map((node) => askHolder(desk, node, rowKey, timeout)))
+  const fallbacks = standInsFor(desk, place, missingOf(desk, place))
+  const asked = [...nodes, ...fallbacks]
+  const [holders, owed] = await Promise.all([
+    Promise.all(asked.map((node) => askHolder(desk, node, rowKey, timeout))),
+    Promise.all(asked.map((node) => askOwed(desk, node, rowKey, timeout))),
+  ])
+  const primaries = new Set(nodes)
+  const shown = holders.map((holder) =>
+    primaries.has(holder.node) ? holder : { ...holder, role: 'fallback' as const },
+  )
   return {
     token: tokenHex(rowKey),
     partition,
     preferenceList: nodes,
-    fallbacks: desk.ring().fallbacks(partition as never, down),
-    holders,
-    hintsOwed: desk.hints?.owed(rowKey) ?? 0,
+    fallbacks,
+    holders: shown.filter(({ role, dots, state }) => {
+      return role === 'primary' || dots.length > 0 || state === 'damaged'
+    }),
+    hintsOwed: owed.reduce((sum, count) => sum + count, 0),
   }
+}
+
+/** Hints of one key; 0 where the node does not tell. */
+function askOwed(desk: Desk, to: NodeId, rowKey: Buffer, timeout: Millis): Promise<number> {
+  if (to === desk.self) return Promise.resolve(desk.hints?.owed(rowKey) ?? 0)
+  return new Promise((resolve) => {
+    desk.peers.ask(
+      { to, kind: questionKinds.hints, body: rowKey, timeout, tag: 0 },
+      {
+        answered: (_tag, kind, body) => {
+          const hints = kind === answerKinds.hints && readable(() => decodeHints(body))
+          resolve(hints ? hints.total : 0)
+        },
+        failed: () => resolve(0),
+      },
+    )
+  })
 }
 
 function askHolder(desk: Desk, node: NodeId, rowKey: Buffer, timeout: Millis): Promise<Holder> {

@@ -8,6 +8,7 @@ export {
   type CoordinatorQuestion,
   type Hints,
   type Liveness,
+  type LostData,
   type PeerQuestion,
   type PeerSink,
   type Replicas,

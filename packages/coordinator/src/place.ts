@@ -1,4 +1,4 @@
-import { type NodeId, ShoalError } from '@shoal/kernel'
+import { type NodeId, type Partition, ShoalError } from '@shoal/kernel'
 import { makeRowKey, partitionOfRowKey } from '@shoal/ring'
 import { bit } from './core/judge.ts'
 import type { Desk } from './desk.ts'
@@ -8,7 +8,7 @@ import type { BucketProperties, Buckets } from './requests.ts'
 export interface Place {
   readonly bucket: BucketProperties
   readonly rowKey: Buffer
-  readonly partition: number
+  readonly partition: Partition
   /** The N nodes that should hold the key, primary first. */
   readonly nodes: readonly NodeId[]
   /** This node's place among them, −1 when it is none of them. */
@@ -51,6 +51,11 @@ export function doubtedOf(
     if (!usable || env.inject('coordinator: a false suspicion')) doubted |= bit(candidate)
   }
   return doubted
+}
+
+/** Primaries that somebody should stand in for, as a set: out of reach, or thought dead. */
+export function missingOf(desk: Desk, place: Place, reachable = reachableOf(desk, place)): number {
+  return (bit(place.nodes.length) - 1) & ~(reachable & ~doubtedOf(desk, place, reachable))
 }
 
 /** Fewer replicas can be reached than asked for; nothing was sent (Q7). */

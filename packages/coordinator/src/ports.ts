@@ -1,4 +1,4 @@
-import { type ErrorCode, type Millis, type NodeId, ShoalError } from '@shoal/kernel'
+import { type ErrorCode, type Millis, type NodeId, type Partition, ShoalError } from '@shoal/kernel'
 
 /**
  * What a coordinator needs of the world. Other packages satisfy these by shape; `node` introduces
@@ -21,6 +21,12 @@ export interface Liveness {
   isUsable(node: NodeId): boolean
   /** A question to this node ended without an answer. */
   noteFailure(node: NodeId, code: ErrorCode): void
+}
+
+/** What this node has lost and not got back yet (Q6). */
+export interface LostData {
+  /** Whether what this node says of a partition counts to R. */
+  countsToReads(partition: Partition): boolean
 }
 
 export interface PeerQuestion {

@@ -13,7 +13,9 @@ import { answerKinds, decodeRefusal, encodeRead, questionKinds, readFlags } from
 import { Confirmation } from './confirmation.ts'
 import { bit, countOf, type Verdict } from './core/judge.ts'
 import {
+  addCandidates,
   beginRead,
+  isExhausted,
   type ReadEffect,
   type ReadEvent,
   type ReadState,
@@ -22,17 +24,17 @@ import {
 import { indices } from './core/write-machine.ts'
 import { type DeadlineEntry, unlisted } from './deadlines.ts'
 import { type Desk, noteFailure, timeLeft } from './desk.ts'
+import type { Place } from './place.ts'
 import type { PeerSink } from './ports.ts'
 import type { Progress } from './progress.ts'
 import { repairReplica } from './repair.ts'
 import type { EffectiveConsistency, Receipt } from './requests.ts'
+import { standInsFor } from './stand-ins.ts'
 
 export interface ReadPlan {
-  readonly rowKey: Buffer
+  readonly place: Place
   readonly consistency: EffectiveConsistency
-  /** This node's place among the candidates, −1 when it is no replica of the key. */
-  readonly self: number
-  /** Reachable primaries, best first, this node first of all where it is one. */
+  /** Whom to ask, best first, this node first of all where it is a primary. */
   readonly order: readonly number[]
   /** What the session has seen of this key (S1). */
   readonly sessionClock: Buffer | undefined
@@ -60,6 +62,11 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   readonly #plan: ReadPlan
   readonly #done: (result: ReadResult | ShoalError) => void
   readonly #token: bigint
+  readonly #rowKey: Buffer
+  /** This node's place among the candidates, −1 when it is none. */
+  #self: number
+  /** Whether everybody who may stand in for a primary is a candidate. */
+  #enlisted: boolean
   #state: ReadState
   #merged: KnownRow | undefined
   /** What each candidate answered: a version, `null` for absent, undefined for nothing yet. */
@@ -78,8 +85,12 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     this.#desk = desk
     this.#plan = plan
     this.#done = done
-    this.#token = plan.rowKey.readBigUInt64BE(0)
-    this.#versions = new Array(plan.progress.nodes.length)
+    const { progress, place } = plan
+    this.#rowKey = place.rowKey
+    this.#token = place.rowKey.readBigUInt64BE(0)
+    this.#self = progress.nodes.indexOf(desk.self)
+    this.#enlisted = progress.nodes.length > progress.primaries || plan.consistency.strict
+    this.#versions = new Array(progress.nodes.length)
     const { state, effects } = beginRead({ need: plan.consistency.r, order: plan.order })
     this.#state = state
     this.#effects = effects
@@ -87,34 +98,40 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   #effects: readonly ReadEffect[]
 
   start(): void {
-    const { deadline, order, self, consistency } = this.#plan
+    const { deadline, order, consistency } = this.#plan
     this.#desk.speeds.began()
     this.#desk.deadlines.add(this, deadline)
-    if (order[0] === self) this.#waitingForOwn = []
+    if (order[0] === this.#self) this.#waitingForOwn = []
     for (const effect of this.#effects) this.#perform(effect)
     this.#effects = []
     if (order.length > consistency.r) this.#armHedge()
   }
 
   ownRow(row: Buffer | undefined): void {
-    const { self, progress, consistency } = this.#plan
+    const { progress, consistency, place } = this.#plan
+    const self = this.#self
     const own = row && knownRow(row)
     if (own) {
       this.#digestOf = own
-      this.#digest = this.#desk.replica.digestOf(own.version, this.#plan.rowKey)
+      this.#digest = this.#desk.replica.digestOf(own.version, this.#rowKey)
     }
     this.#releaseWaiting()
     const settle = (): void => {
       progress.note(self, own ? 'row' : 'absent')
-      this.#gathered(self, own)
+      const isLost = this.#desk.lost?.countsToReads(place.partition) === false
+      if (!isLost || !consistency.strict) return this.#gathered(self, own)
+      this.#learn(self, own)
+      this.failed(self, 'SHOAL_REPLICA_LOST')
     }
     if (!consistency.strict) return settle()
     this.#desk.replica.whenDurable(settle, () => this.failed(self, 'SHOAL_STORE_FAILED'))
   }
 
-  answered(tag: number, kind: number, body: Buffer): void {
+  /** @param more  it lost data: what it knows is welcome, and does not count (Q6) */
+  answered(tag: number, kind: number, body: Buffer, more = false): void {
     const { progress } = this.#plan
     const node = progress.nodes[tag]
+    if (more) return this.#learnFrom(tag, kind, body)
     if (node)
       this.#desk.speeds.answered(node, millis(this.#desk.env.clock.elapsed() - progress.began))
     switch (kind) {
@@ -141,16 +158,32 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   failed(tag: number, code: ErrorCode): void {
     const { progress } = this.#plan
     const node = progress.nodes[tag]
-    if (tag === this.#plan.self) {
+    if (tag === this.#self) {
       this.#releaseWaiting()
-    } else if (node) {
+    } else if (node && code !== 'SHOAL_REPLICA_LOST') {
       this.#desk.speeds.failed(node)
       noteFailure(this.#desk, node, code, progress.began)
     }
     if (code === 'SHOAL_ROW_DAMAGED') this.#damaged |= bit(tag)
     progress.note(tag, code)
-    this.#feed({ kind: 'failed', by: tag })
+    this.#fail(tag)
     if (this.#replied && code === 'SHOAL_ROW_DAMAGED') this.#repairBehind()
+  }
+
+  #fail(candidate: number): void {
+    if (this.#state.kind !== 'settled' && isExhausted(this.#state)) this.#enlistStandIns(candidate)
+    this.#feed({ kind: 'failed', by: candidate })
+  }
+
+  /** All primaries were thought to answer, and they do not suffice (Q4, S1). */
+  #enlistStandIns(failed?: number): void {
+    if (this.#enlisted) return
+    this.#enlisted = true
+    const { place, progress } = this.#plan
+    const standIns = standInsFor(this.#desk, place, failed === undefined ? 0 : bit(failed))
+    if (standIns.length === 0) return
+    this.#state = addCandidates(this.#state, indices(progress.enlist(standIns)))
+    this.#self = progress.nodes.indexOf(this.#desk.self)
   }
 
   onDeadline(): void {
@@ -169,14 +202,23 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   /** Reads that begin from now on ask others first, whether this one may be hedged or not. */
   #noteLate(): void {
     const { asked, answered, failed } = this.#state
-    const { progress, self } = this.#plan
+    const { progress } = this.#plan
     for (const candidate of indices(asked & ~answered & ~failed)) {
       const node = progress.nodes[candidate]
-      if (candidate !== self && node) this.#desk.speeds.failed(node)
+      if (candidate !== this.#self && node) this.#desk.speeds.failed(node)
     }
   }
 
   #gathered(candidate: number, known: KnownRow | undefined): void {
+    const fault = this.#learn(candidate, known)
+    if (fault) return this.failed(candidate, fault)
+    // Who stands in for another need not have heard of the key: that says nothing of it (Q4).
+    if (!known && candidate >= this.#plan.progress.primaries) return this.#fail(candidate)
+    this.#answeredBy(candidate)
+  }
+
+  /** @returns why its copy does not count */
+  #learn(candidate: number, known: KnownRow | undefined): ErrorCode | undefined {
     try {
       if (known && known !== this.#merged) {
         this.#merged = this.#merged ? mergeKnownRows(this.#merged, known, this.#token) : known
@@ -184,10 +226,17 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     } catch (error) {
       // A copy that contradicts another (V1) does not count.
       if (!(error instanceof ShoalError)) throw error
-      return this.failed(candidate, error.code)
+      return error.code
     }
     this.#versions[candidate] = known ? known.version : null
-    this.#answeredBy(candidate)
+    return undefined
+  }
+
+  #learnFrom(candidate: number, kind: number, body: Buffer): void {
+    if (kind === answerKinds.absent) this.#learn(candidate, undefined)
+    if (kind === answerKinds.same) this.#learn(candidate, this.#digestOf)
+    if (kind !== answerKinds.row || verifyRow(body, this.#token) !== 'ok') return
+    this.#learn(candidate, knownRow(body))
   }
 
   #answeredBy(candidate: number): void {
@@ -214,8 +263,8 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   #ask(candidate: number): void {
-    if (candidate === this.#plan.self) {
-      return this.#desk.replica.read(this.#plan.rowKey, new OwnRow(this, candidate))
+    if (candidate === this.#self) {
+      return this.#desk.replica.read(this.#rowKey, new OwnRow(this, candidate))
     }
     if (this.#waitingForOwn) this.#waitingForOwn.push(candidate)
     else this.#askPeer(candidate)
@@ -229,11 +278,12 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   #askPeer(candidate: number): void {
-    const { rowKey, consistency, deadline, progress } = this.#plan
+    const { consistency, deadline, progress } = this.#plan
     const to = progress.nodes[candidate]
     invariant(to !== undefined, 'a candidate has a node')
     const left = timeLeft(this.#desk, deadline)
-    const body = encodeRead(consistency.strict ? readFlags.durable : 0, this.#digest, rowKey)
+    const flags = consistency.strict ? readFlags.durable | readFlags.counted : 0
+    const body = encodeRead(flags, this.#digest, this.#rowKey)
     this.#desk.peers.ask(
       { to, kind: questionKinds.read, body, timeout: left, tag: candidate },
       this,
@@ -248,7 +298,10 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   #over(verdict: Exclude<Verdict, 'undecided'>): void {
-    if (verdict === 'met' && !this.#satisfiesSession()) return this.#feed({ kind: 'insufficient' })
+    if (verdict === 'met' && !this.#satisfiesSession()) {
+      this.#enlistStandIns()
+      return this.#feed({ kind: 'insufficient' })
+    }
     if (this.#hedge) this.#desk.hedges.remove(this.#hedge)
     if (verdict !== 'met') return this.#finish(this.#failure(verdict))
     if (this.#plan.consistency.strict) return this.#confirm()
@@ -265,16 +318,16 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
 
   /** A strict read answers once what it shows is durable on N − R + 1 primaries (Q5). */
   #confirm(): void {
-    const { consistency, deadline, progress, rowKey, self } = this.#plan
+    const { consistency, deadline, progress } = this.#plan
     const merged = this.#merged
     if (!merged) return this.#finish()
     const holding = this.#holders(merged.version)
     new Confirmation(this.#desk, {
-      rowKey,
+      rowKey: this.#rowKey,
       row: merged.row,
       need: consistency.n - consistency.r + 1,
       holding,
-      self,
+      self: this.#self,
       reachable: this.#plan.order.reduce((set, candidate) => set | bit(candidate), 0),
       deadline,
       progress,
@@ -306,27 +359,30 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   #repairBehind(): void {
     const merged = this.#merged
     if (!merged) return
-    const { rowKey, self, progress } = this.#plan
-    for (let candidate = 0; candidate < this.#versions.length; candidate++) {
+    const { progress } = this.#plan
+    const rowKey = this.#rowKey
+    // A fallback keeps what it has for others: it is not told of the rest.
+    for (let candidate = 0; candidate < progress.primaries; candidate++) {
       const version = this.#versions[candidate]
       const heal = (this.#damaged & bit(candidate)) !== 0
       const behind = version !== undefined && (version === null || !version.equals(merged.version))
       if (!behind && !heal) continue
       this.#damaged &= ~bit(candidate)
       this.#versions[candidate] = merged.version
-      const node = candidate === self ? undefined : progress.nodes[candidate]
+      const node = candidate === this.#self ? undefined : progress.nodes[candidate]
       if (repairReplica(this.#desk, { node, rowKey, row: merged.row, heal })) this.#repaired++
     }
   }
 
   #receipt(): Receipt {
-    const answered = countOf(this.#state.answered)
+    const { answered } = this.#state
+    const primaries = countOf(answered & (bit(this.#plan.progress.primaries) - 1))
     return {
       n: this.#plan.consistency.n,
       need: this.#plan.consistency.r,
-      ack: answered,
-      primaries: answered,
-      fallbacks: 0,
+      ack: countOf(answered),
+      primaries,
+      fallbacks: countOf(answered) - primaries,
       hinted: 0,
       repaired: this.#repaired,
       epoch: this.#desk.ring().epoch,

@@ -17,13 +17,14 @@ import type { KnownRow } from '@shoal/replica'
 import { rowKeyName } from '@shoal/ring'
 import { decodeValue, rowBlocks } from '@shoal/storage'
 import { resolveConsistency } from './core/consistency.ts'
-import { bit, countOf } from './core/judge.ts'
+import { bit } from './core/judge.ts'
 import { indices } from './core/write-machine.ts'
 import type { Desk } from './desk.ts'
 import { doubtedOf, type Place, reachableOf, unreachable } from './place.ts'
 import { Progress } from './progress.ts'
 import { ReadOperation, type ReadPlan, type ReadResult } from './read-operation.ts'
 import type { EffectiveConsistency, KeyRequest, LiveValue, ReadAnswer } from './requests.ts'
+import { standInsFor } from './stand-ins.ts'
 
 /** The settings of a node that requests may override. */
 export interface Settings {
@@ -50,13 +51,13 @@ export function gather(
   done: (result: ReadResult | ShoalError) => void,
 ): void {
   const reachable = reachableOf(desk, place)
-  const got = countOf(reachable)
+  const order = orderOf(desk, place, { reachable, progress, strict: consistency.strict })
+  const got = order.length
   if (got < consistency.r) throw unreachable(desk, place, { wanted: consistency.r, got, reachable })
   const plan: ReadPlan = {
-    rowKey: place.rowKey,
+    place,
     consistency,
-    self: place.self,
-    order: orderOf(desk, place, reachable),
+    order,
     sessionClock,
     deadline: millis(desk.env.clock.elapsed() + timeout),
     progress,
@@ -64,13 +65,27 @@ export function gather(
   new ReadOperation(desk, plan, done).start()
 }
 
-/** This node first, then the fastest (Q2), those thought dead last. */
-function orderOf(desk: Desk, place: Place, reachable: number): number[] {
+/**
+ * This node first, then the fastest (Q2), those thought dead last. Before them those who may stand
+ * in for them, and for whoever cannot be reached (Q4).
+ */
+function orderOf(
+  desk: Desk,
+  place: Place,
+  asked: { readonly reachable: number; readonly progress: Progress; readonly strict: boolean },
+): number[] {
   const { nodes, self } = place
-  const order = indices(reachable)
+  const { reachable, progress, strict } = asked
   const doubted = doubtedOf(desk, place, reachable)
+  const missing = (bit(nodes.length) - 1) & ~(reachable & ~doubted)
+  const order = indices(reachable)
+  if (missing !== 0 && !strict) {
+    order.push(...indices(progress.enlist(standInsFor(desk, place, missing))))
+  }
   const rank = (candidate: number): number => {
     if (candidate === self) return -1
+    const isOwn = progress.nodes[candidate] === desk.self
+    if (candidate >= nodes.length) return isOwn ? STANDING_IN : STANDING_IN + candidate
     const speed = desk.speeds.of(nodes[candidate] as (typeof nodes)[number])
     return (doubted & bit(candidate)) === 0 ? speed : DOUBTED + speed
   }
@@ -79,7 +94,8 @@ function orderOf(desk: Desk, place: Place, reachable: number): number[] {
 }
 
 /** More than any speed. */
-const DOUBTED = 1e6
+const STANDING_IN = 1e6
+const DOUBTED = 2e6
 
 /** A client's read. */
 export function readKey(

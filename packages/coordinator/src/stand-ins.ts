@@ -2,7 +2,7 @@ import type { NodeId } from '@shoal/kernel'
 import { bit, CANDIDATES_MAX } from './core/judge.ts'
 import { indices } from './core/write-machine.ts'
 import type { Desk } from './desk.ts'
-import { doubtedOf, type Place, reachableOf } from './place.ts'
+import { missingOf, type Place, reachableOf } from './place.ts'
 import type { Progress } from './progress.ts'
 
 /**
@@ -31,8 +31,8 @@ export function standInsFor(desk: Desk, place: Place, missing: number): readonly
     node === desk.self || (isThoughtToLive(desk, node) && !replaced.includes(node))
   const down = members.map(({ id }) => id).filter((node) => !isLive(node))
   // Of a bucket with a smaller N, the nodes behind its own hold copies of the partition already.
-  const behind = ring.preferenceList(partition as never).slice(nodes.length)
-  const live = [...behind.filter(isLive), ...ring.fallbacks(partition as never, down)]
+  const behind = ring.preferenceList(partition).slice(nodes.length)
+  const live = [...behind.filter(isLive), ...ring.fallbacks(partition, down)]
   const doubted = down.filter((node) => desk.peers.isUp(node) && !nodes.includes(node))
   return [...live, ...doubted].slice(0, CANDIDATES_MAX - nodes.length)
 }
@@ -67,7 +67,7 @@ export function reachForWrite(
   const { nodes, self } = place
   const reachable = reachableOf(desk, place)
   const primaries = bit(nodes.length) - 1
-  const missing = primaries & ~(reachable & ~doubtedOf(desk, place, reachable))
+  const missing = missingOf(desk, place, reachable)
   if (self >= 0 && (missing === 0 || strict)) {
     return { asked: reachable, spare: 0, standsFor: NO_STAND_INS, kept: 0, self }
   }

@@ -90,6 +90,66 @@ t.test(
   },
 )
 
+t.test('a value that only fallbacks have is read from them, and counts (Q4, K14)', async (t) => {
+  const { cluster, primaries, others } = await fiveNodes()
+  for (const id of primaries) await cluster.isolate(id)
+  const [one, other] = others
+  succeeded(await cluster.put(one, KEY, 'milk'))
+  for (const id of others) {
+    const read = succeeded(await cluster.get(id, KEY))
+    t.same(bodies(read), ['milk'], id)
+    t.match(read.receipt, { ack: 2, primaries: 0, fallbacks: 2 })
+  }
+  const refused = failed(await cluster.get(other, KEY, strict))
+  t.equal(refused.code, 'SHOAL_QUORUM_UNREACHABLE', 'strict reads ask primaries alone')
+})
+
+t.test('not found needs R primaries, whatever fallbacks do not have (Q4, K14)', async (t) => {
+  const { cluster, primaries } = await fiveNodes()
+  const [first, second, third] = primaries
+  t.same(bodies(await cluster.get(first, KEY)), [])
+  await cluster.isolate(third)
+  t.same(bodies(await cluster.get(first, KEY)), [], 'two primaries suffice')
+  await cluster.isolate(second)
+  t.equal(failed(await cluster.get(first, KEY)).code, 'SHOAL_QUORUM_UNMET')
+  t.same(bodies(await cluster.get(first, KEY, { level: 'one' })), [])
+})
+
+t.test('a fallback completes a read when a primary is down (Q4)', async (t) => {
+  const { cluster, primaries } = await fiveNodes()
+  const [first, second, third] = primaries
+  await cluster.isolate(second)
+  await cluster.isolate(third)
+  succeeded(await cluster.put(first, KEY, 'milk'))
+  const read = succeeded(await cluster.get(first, KEY))
+  t.same(bodies(read), ['milk'])
+  t.match(read.receipt, { need: 2, primaries: 1, fallbacks: 1, repaired: 0 })
+})
+
+t.test('a session is served from a fallback when no primary has what it saw (S1)', async (t) => {
+  const { cluster, primaries, others } = await fiveNodes()
+  for (const id of primaries) await cluster.isolate(id)
+  const put = succeeded(await cluster.put(others[0], KEY, 'milk', { session: 'new' }))
+  for (const id of primaries) await cluster.rejoin(id)
+  const read = await cluster.get(primaries[0], KEY, { session: put.session, level: 'one' })
+  t.same(bodies(read), ['milk'])
+})
+
+t.test('a replica that lost data does not count to strict reads (Q6, K15)', async (t) => {
+  const { cluster, primaries, partition } = await fiveNodes()
+  const [first, second, third] = primaries
+  succeeded(await cluster.put(first, KEY, 'milk', { level: 'all' }))
+  cluster.node(second).lost.add(partition)
+  t.equal(succeeded(await cluster.get(first, KEY, strict)).receipt.ack, 2)
+  const all = { consistency: { level: 'all', strict: true } } as const
+  const refused = failed(await cluster.get(first, KEY, all))
+  t.equal(refused.code, 'SHOAL_QUORUM_UNMET', 'two of three count')
+  t.equal(succeeded(await cluster.get(second, KEY, strict)).receipt.ack, 2, 'through itself too')
+  t.equal(succeeded(await cluster.get(second, KEY, { level: 'all' })).receipt.ack, 3)
+  await cluster.isolate(third)
+  t.equal(failed(await cluster.get(first, KEY, strict)).code, 'SHOAL_QUORUM_UNMET')
+})
+
 t.test('without hints nobody stands in', async (t) => {
   const cluster = await TestCluster.start(5)
   const ring = createRing(cluster.node('n1').coordinator.desk.ring().record, nodeId('n1'))

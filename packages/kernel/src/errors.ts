@@ -102,6 +102,7 @@ export const errorCatalogue = {
   SHOAL_FRAME_INVALID: entry(0, 'A peer sent a malformed frame', 'never', 'unknown', 'Check that all nodes run compatible versions.'),
   SHOAL_EPOCH_STALE: entry(0, 'The sender has an older ring', 'after', 'not-applied', 'Fetch the ring and retry.'),
   SHOAL_NOT_REPLICA: entry(0, 'The node does not hold this partition', 'after', 'not-applied', 'Fetch the ring and retry.'),
+  SHOAL_REPLICA_LOST: entry(0, 'This replica lost data and has not got it back yet', 'after', 'not-applied', 'Nothing to do: it is brought up to date by the other replicas.'),
 
   // At start and in the store. The process says so and stops.
   SHOAL_CONFIG_INVALID: entry(0, 'The configuration is wrong', 'never', 'not-applied', 'Correct the setting named; shoal config show --origins tells where it comes from.'),

@@ -143,6 +143,8 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
       })
     },
   })
+  // Nothing that was lost comes back where copies are not compared.
+  const lost = settings.antiEntropy === false ? undefined : antiEntropy
   const coordinator = new Coordinator({
     env,
     self: settings.nodeId,
@@ -157,11 +159,12 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ...(handoff ? { hints: handoff } : {}),
     readRepair: settings.readRepair ?? true,
     dirty: (partition, node) => antiEntropy.markDirty(partition, node),
+    ...(lost ? { lost } : {}),
   })
   foreground = coordinator
   const status = (): StatusMessage => parts.status(ring)
   peers.onQuestion(
-    answerer({ ring, replica, membership, handoff, coordinator, antiEntropy, status }),
+    answerer({ ring, replica, membership, handoff, coordinator, antiEntropy, lost, status }),
   )
   return {
     ...{ env, store, ring, replica, peers, membership, budget, handoff, antiEntropy, buckets },
@@ -275,22 +278,23 @@ function answerer(parts: {
   readonly handoff: Handoff | undefined
   readonly coordinator: Coordinator
   readonly antiEntropy: AntiEntropy
+  readonly lost: AntiEntropy | undefined
   readonly status: () => StatusMessage
 }): (question: IncomingQuestion) => void {
-  const { ring, replica, membership, handoff, coordinator, antiEntropy, status } = parts
+  const { ring, replica, membership, handoff, coordinator, antiEntropy, lost, status } = parts
   return (question) => {
     // Before anything else, and whatever the epoch: a probe that waits blames a node that is well.
     if (membership?.answer(question)) return
     if (question.epoch !== ring.epoch) {
       return question.answer(answerKinds.refused, encodeRefusal('SHOAL_EPOCH_STALE'))
     }
-    if (answerAsReplica(replica, question) || coordinator.answer(question)) return
+    if (answerAsReplica(replica, question, lost) || coordinator.answer(question)) return
     if (antiEntropy.answer(question)) return
     if (question.kind === questionKinds.status) {
       return question.answer(answerKinds.status, encodeStatus(status()))
     }
     if (question.kind === questionKinds.hints) {
-      return question.answer(answerKinds.hints, encodeHints(hintsOf(handoff)))
+      return question.answer(answerKinds.hints, encodeHints(hintsOf(handoff, question.body)))
     }
     question.answer(answerKinds.refused, encodeRefusal('SHOAL_FRAME_INVALID'))
   }

@@ -33,7 +33,11 @@ const ASK_TIMEOUT = seconds(1)
 const NOTHING = Buffer.alloc(0)
 const noHints: HintFigures = { total: 0, bytes: 0, oldestMs: 0, targets: [] }
 
-export const hintsOf = (handoff: Handoff | undefined): HintFigures => handoff?.figures() ?? noHints
+/** @param rowKey  to count those of one key alone; empty for all */
+export function hintsOf(handoff: Handoff | undefined, rowKey: Buffer = NOTHING): HintFigures {
+  if (!handoff) return noHints
+  return rowKey.length === 0 ? handoff.figures() : { ...noHints, total: handoff.owed(rowKey) }
+}
 
 export function createHintsView(parts: HintsViewParts): HintsView {
   const { self, ring, peers, handoff, jobs } = parts

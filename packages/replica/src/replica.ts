@@ -1,4 +1,5 @@
 import { type Env, limits, type Millis, type Partition } from '@shoal/kernel'
+import { partitionOfRowKey } from '@shoal/ring'
 import { leaveCleanMarker, type Store, takeCleanMarker } from '@shoal/storage'
 import { Actors } from './core/actors.ts'
 import { versionDigest } from './core/apply.ts'
@@ -179,6 +180,10 @@ export class Replica {
   list(request: ListingRequest): Promise<Listing> {
     const limit = this.#env.inject('replica: a short page') ? 1 : request.limit
     return listKeys(this.#store, this.#partitions, { ...request, limit })
+  }
+
+  partitionOf(rowKey: Buffer): Partition {
+    return partitionOfRowKey(rowKey, this.#partitions)
   }
 
   segmentDigest(partition: Partition, segment: number): bigint {

@@ -1,4 +1,4 @@
-import { type ErrorCode, limits, ShoalError } from '@shoal/kernel'
+import { type ErrorCode, limits, type Partition, ShoalError } from '@shoal/kernel'
 import { checkRowKey } from '@shoal/ring'
 import { rowVersion, verifyRow } from '@shoal/storage'
 import {
@@ -33,7 +33,11 @@ const EMPTY = Buffer.alloc(0)
  *
  * @returns false when the question is not one for a replica
  */
-export function answerAsReplica(replica: Replica, question: ReplicaQuestion): boolean {
+export function answerAsReplica(
+  replica: Replica,
+  question: ReplicaQuestion,
+  lost?: LostRows,
+): boolean {
   switch (question.kind) {
     case questionKinds.merge:
       guard(question, () => serveMerge(replica, question))
@@ -42,7 +46,7 @@ export function answerAsReplica(replica: Replica, question: ReplicaQuestion): bo
       guard(question, () => serveStandIn(replica, question))
       return true
     case questionKinds.read:
-      guard(question, () => serveRead(replica, question))
+      guard(question, () => serveRead(replica, question, lost))
       return true
     case questionKinds.list:
       guard(question, () => serveList(replica, question))
@@ -124,15 +128,41 @@ class MergeAnswer implements MergeSink {
   }
 }
 
-function serveRead(replica: Replica, question: ReplicaQuestion): void {
+function serveRead(replica: Replica, question: ReplicaQuestion, lost?: LostRows): void {
   const message = decodeRead(question.body)
   if (!checkRowKey(message.rowKey)) return refuse(question, 'SHOAL_FRAME_INVALID')
-  const answer = new ReadAnswer(replica, question, message)
+  const isCounted = (message.flags & readFlags.counted) !== 0
+  const isLost = isCounted && lost?.countsToReads(replica.partitionOf(message.rowKey)) === false
+  const answer = new ReadAnswer(replica, isLost ? new LostAnswer(question) : question, message)
   const version = message.digest && replica.cachedVersion(message.rowKey)
   if (version && message.digest?.equals(replica.digestOf(version, message.rowKey))) {
     answer.send(answerKinds.same, EMPTY)
   } else {
     replica.read(message.rowKey, answer)
+  }
+}
+
+/** What this node lost and has not got back (Q6). */
+export interface LostRows {
+  countsToReads(partition: Partition): boolean
+}
+
+/** Says what it knows, and that it does not count. */
+class LostAnswer implements ReplicaQuestion {
+  readonly kind: number
+  readonly body: Buffer
+  readonly #question: ReplicaQuestion
+
+  constructor(question: ReplicaQuestion) {
+    this.kind = question.kind
+    this.body = question.body
+    this.#question = question
+  }
+
+  answer(kind: number, body: Uint8Array): void {
+    if (kind === answerKinds.refused) return this.#question.answer(kind, body)
+    this.#question.answer(kind, body, true)
+    refuse(this.#question, 'SHOAL_REPLICA_LOST')
   }
 }
 

@@ -147,7 +147,19 @@ class Simulation {
     const cluster = this.#cluster as SimCluster
     const until = cluster.now() + DELIVERED_MAX
     const owes = ({ handoff }: SimNode): boolean => (handoff?.figures().total ?? 0) > 0
-    while (cluster.now() < until && cluster.nodes.some(owes)) await this.#runFor(SLICE)
+    // Nothing is written now: a wait that began here ends with the last hint (H4).
+    const waits = cluster.nodes.map((node) => {
+      const { handoff } = node
+      return { node, handoff, sync: handoff?.sync() }
+    })
+    do {
+      await this.#runFor(SLICE)
+      for (const { node, handoff, sync } of waits) {
+        const left = node.handoff === handoff ? (handoff?.figures().total ?? 0) : 0
+        if (sync?.status().state !== 'done' || left === 0) continue
+        this.#fail('H4', `node ${node.index} owes ${left} rows, and a wait for them is over`)
+      }
+    } while (cluster.now() < until && cluster.nodes.some(owes))
   }
 
   #ended({ operation, outcome, retryable }: Ended): void {

@@ -306,6 +306,6 @@ t.test('WM5: numbers on the wire are for ever', async (t) => {
     t.equal(new Set(Object.values(kinds)).size, Object.keys(kinds).length, 'each means one thing')
   }
   t.same(mergeFlags, { acknowledgeWritten: 1, heal: 2, writtenOnly: 4 })
-  t.same(readFlags, { digest: 1, durable: 2, versionOnly: 4 })
+  t.same(readFlags, { digest: 1, durable: 2, versionOnly: 4, counted: 8 })
   t.same(consistencyLevels, ['one', 'quorum', 'all'], 'levels travel as their index')
 })

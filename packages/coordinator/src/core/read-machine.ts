@@ -4,7 +4,7 @@ import { bit, countOf, judge, type Tally, type Verdict } from './judge.ts'
 /**
  * One read: ask R primaries, replace who fails, hedge who is slow, stop at R answers.
  *
- * Only primaries are candidates: what a fallback does not find says nothing (Q4). Versions and
+ * What a fallback does not find says nothing (Q4): the driver says that it failed. Versions and
  * values are not this machine's business; the driver merges them and may find that R answers are
  * not enough for a session (S1): then it says `insufficient` and everyone is asked.
  */
@@ -40,7 +40,7 @@ export interface ReadStep {
 
 const NONE: readonly ReadEffect[] = []
 
-/** @param order  reachable primaries, best first */
+/** @param order  primaries that can be reached, and fallbacks, in the order in which to ask them */
 export function beginRead(options: { need: number; order: readonly number[] }): ReadStep {
   const { need, order } = options
   invariant(order.length >= need, 'a read begins only when enough replicas can be reached (Q7)')
@@ -59,6 +59,16 @@ export function beginRead(options: { need: number; order: readonly number[] }): 
     effects: first.map((candidate) => ({ kind: 'ask', candidate })),
   }
 }
+
+/** Fallbacks that were looked for only when one of those asked had failed. */
+export function addCandidates(state: ReadState, candidates: readonly number[]): ReadState {
+  const fresh = candidates.filter((candidate) => !state.order.includes(candidate))
+  return fresh.length === 0 ? state : { ...state, order: [...state.order, ...fresh] }
+}
+
+/** Whether nobody is left to be asked instead of who fails. */
+export const isExhausted = ({ order, asked }: ReadState): boolean =>
+  order.every((candidate) => (asked & bit(candidate)) !== 0)
 
 export function stepRead(state: ReadState, event: ReadEvent): ReadStep {
   const next = count(state, event)

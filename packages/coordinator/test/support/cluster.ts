@@ -24,6 +24,8 @@ export interface TestNode {
   readonly peers: Peers
   /** Whom it owes which row (by its key in hexadecimal), and whether by the batch of the row. */
   readonly owed: { readonly rowKey: string; readonly to: NodeId; readonly inBatch: boolean }[]
+  /** Partitions that it lost. */
+  readonly lost: Set<number>
 }
 
 export const defaultBucket: BucketProperties = {
@@ -220,6 +222,8 @@ export class TestCluster {
     const ring = this.#ringOf(id)
     const store = createMemoryStore(env)
     const owed: TestNode['owed'] = []
+    const lost = new Set<number>()
+    const countsToReads = (partition: number): boolean => !lost.has(partition)
     const standing = hints ? { owed: owedRows(ring, owed) } : {}
     const opening = Replica.open({ env, store, partitions: ring.partitions, ...standing })
     let replica: Replica | undefined
@@ -242,13 +246,15 @@ export class TestCluster {
       sessions: createSessionCodec(secrets, contexts),
       settings: { durability: 'fsync' },
       ...(hints ? { hints: hintsInto(owed) } : {}),
+      lost: { countsToReads },
     })
     const served = replica
     peers.onQuestion((question) => {
-      if (!answerAsReplica(served, question)) coordinator.answer(question)
+      if (answerAsReplica(served, question, { countsToReads })) return
+      coordinator.answer(question)
     })
     void peers.start()
-    this.nodes.set(id, { id, store, replica, coordinator, peers, owed })
+    this.nodes.set(id, { id, store, replica, coordinator, peers, owed, lost })
   }
 }
 

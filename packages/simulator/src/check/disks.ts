@@ -207,9 +207,7 @@ export class Disks {
 
   #take(index: number, disk: Disk, { operations }: ObservedBatch): void {
     const changes: Change[] = []
-    const hints = operations.flatMap(({ column, value }) =>
-      column === 'hints' && value ? [value] : [],
-    )
+    const hints = operations.filter(({ column, value }) => column === 'hints' && value)
     let rowOf: Key | undefined
     let row: Buffer | undefined
     for (const { column, key: text, value } of operations) {
@@ -237,18 +235,18 @@ export class Disks {
    * Q3, H1: a node that is no replica of a key takes a copy only to stand in for one that is, and
    * owes it the copy by the same batch, or by an earlier one.
    */
-  #checkStandIn(index: number, key: Key, hints: readonly Buffer[]): void {
+  #checkStandIn(index: number, key: Key, hints: ObservedBatch['operations']): void {
     const { ring } = this.#world.nodes[index] as SimNode
     // Copies of a partition are compared whole: nodes behind the N of a bucket get its keys.
     if (ring.isReplica(key.partition, ring.self)) return
     // A damaged copy is replaced from those of others, whoever has it.
     if ((key.copies[index] as Copy).damagedAt >= 0) return
     this.#world.findings.checked('copies written by stand-ins')
-    if (hints.some((hint) => hint.includes(key.rowKey))) return
+    if (hints.some((hint) => owes(key, Buffer.from(hint.key, 'latin1'), hint.value))) return
     const { disk } = this.#world.nodes[index] as SimNode
     for (let at = 0; at < disk.keyCount('hints'); at++) {
       const name = disk.keyAt('hints', at)
-      if (name && disk.current('hints', name)?.includes(key.rowKey)) return
+      if (name && owes(key, name, disk.current('hints', name))) return
     }
     const text = `node ${index} wrote a copy of ${keyText(key)} and owes it to nobody`
     this.#world.fail(key, 'H1', text)
@@ -357,3 +355,11 @@ export class Disks {
 }
 
 const TOKEN_BYTES = 8
+const MARK = 'd'.charCodeAt(0)
+
+/** A hint for the key, or a mark on its partition. */
+export function owes({ rowKey, partition }: Key, name: Buffer, value: Buffer | undefined): boolean {
+  if (value === undefined) return false
+  if (name[0] === MARK) return name.readUInt16BE(name.length - 2) === partition
+  return value.includes(rowKey)
+}

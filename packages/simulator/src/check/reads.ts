@@ -56,7 +56,7 @@ export class Reads {
     const meaning = this.#tokens.read(key, answer.context)
     if (!meaning) return fail('V5', 'it answers no context')
     if (meaning.fault && !key.open) fail(meaning.fault.invariant, meaning.fault.text)
-    this.#checkReceipt(key, answer, fail)
+    this.#checkReceipt(key, answer, meaning.events, fail)
     this.#checkShown(key, answer, { maximal: meaning.maximal, wall }, fail)
     this.#checkFloors(begun, answer, meaning.events, fail)
     const behind = without(begun.seen, meaning.events)
@@ -68,14 +68,23 @@ export class Reads {
     this.#sessions.answered(key, request.session, answer.session, { history: named, fail })
   }
 
-  #checkReceipt({ primaries }: Key, { receipt, consistency }: ReadAnswer, fail: Fail): void {
+  #checkReceipt(
+    { primaries }: Key,
+    { receipt, consistency }: ReadAnswer,
+    events: Bits,
+    fail: Fail,
+  ): void {
     const { n, ack, need, fallbacks, node } = receipt
     const says = (): string => `receipt n=${n} need=${need} ack=${ack} fallbacks=${fallbacks}`
     if (n !== primaries.length || n !== consistency.n)
       fail('Q1', `${says()} of ${primaries.length}`)
     if (need !== consistency.r) fail('Q2', `${says()} where r=${consistency.r}`)
-    if (ack < need || ack > n || receipt.primaries !== ack) fail('Q4', says())
-    if (fallbacks !== 0) fail('Q4', says())
+    if (ack < need || receipt.primaries > n || receipt.primaries + fallbacks !== ack) {
+      fail('Q4', says())
+    }
+    if (consistency.strict && fallbacks !== 0) fail('Q3', `${says()} of a strict read`)
+    // What a fallback does not have says nothing.
+    if (isEmpty(events) && receipt.primaries < need) fail('Q4', `not found, ${says()}`)
     if (this.#world.indexOf(node) < 0) fail('Q7', `receipt of ${node}`)
   }
 
@@ -112,20 +121,23 @@ export class Reads {
 
   /**
    * Any R primaries together hold what N − R + 1 of them have on their platters. So no read may
-   * answer with less, found or not found (I4, I7, Q4, V11).
+   * answer with less, found or not found (I4, I7, Q4, V11). Where fallbacks were counted, fewer
+   * primaries stand behind it and less can be said.
    */
   #checkFloors(begun: ReadBegun, answer: ReadAnswer, events: Bits, fail: Fail): void {
     const { key } = begun
     if (begun.damages !== key.damages) return
     const { n, r, strict } = answer.consistency
     this.#world.findings.checked('answers against the disks')
-    const holders = n - r + 1
+    const asked = Math.min(r, answer.receipt.primaries)
+    const holders = n - asked + 1
+    if (holders > n) return
     // Mostly the answer knows all that any of them has.
     const knowsAll = begun.platters.every((platter) => within(platter, events))
     const behind = knowsAll ? noBits : without(inAtLeast(holders, begun.platters), events)
     if (!isEmpty(behind)) {
       const invariant = answer.values.length === 0 ? 'Q4' : strict ? 'I4' : 'Q2'
-      const where = `${holders} of ${n} primaries had on disk when it began (r=${r})`
+      const where = `${holders} of ${n} primaries had on disk when it began (r=${asked})`
       fail(invariant, `it does not know ${this.#first(key, behind)}, which ${where}`)
     }
     if (!strict) return

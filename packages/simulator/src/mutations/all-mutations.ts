@@ -5,6 +5,7 @@ import { inEngine } from './list/engine.ts'
 import { inMembership } from './list/membership.ts'
 import { inReads } from './list/reads.ts'
 import { inReplica, inReplicaDrivers } from './list/replica.ts'
+import { inStandIns } from './list/stand-ins.ts'
 import { inStorage } from './list/storage.ts'
 import { inTokens } from './list/tokens.ts'
 import { inTransport } from './list/transport.ts'
@@ -20,6 +21,7 @@ export const allMutations: readonly Mutation[] = [
   ...inStorage,
   ...inCoordinator,
   ...inReads,
+  ...inStandIns,
   ...inTransport,
   ...inMembership,
   ...inEngine,

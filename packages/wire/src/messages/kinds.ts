@@ -29,7 +29,7 @@ export const questionKinds = {
   segmentKeys: 12,
   /** Is this key in your tree? */
   proof: 13,
-  /** What do you owe others? */
+  /** What do you owe others? The key of a row follows where only that row is meant. */
   hints: 14,
   /** Merge this row into yours, and owe it to the primaries named: you stand in for them (Q3). */
   mergeAsStandIn: 15,

@@ -90,6 +90,11 @@ export const readFlags = {
   durable: 2,
   /** The version is enough. */
   versionOnly: 4,
+  /**
+   * It is counted who answers: a replica that lost data says what it knows, with more to come, and
+   * then refuses with SHOAL_REPLICA_LOST (Q6).
+   */
+  counted: 8,
 } as const
 
 const READ_FLAGS = allFlags(readFlags)
