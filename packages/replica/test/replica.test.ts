@@ -464,7 +464,7 @@ t.test('a digest is put right only while it is what was compared (E4)', async (t
   t.equal(await correct(node, kept, kept ^ 5n), 1)
   t.equal(node.replica.segmentDigest(partition, segment), kept ^ 5n)
   node.disk.crash({ keepUnsynced: 0 })
-  const after = await reopen(node)
+  const after = await open(node.disk, 9)
   t.equal(after.replica.segmentDigest(partition, segment), kept ^ 5n, 'durable when it is told')
   t.equal(await correct(after, kept, 1n), 0, 'it has changed since then')
   t.equal(await correct(after, kept ^ 5n, kept), 1)
