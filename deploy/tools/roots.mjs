@@ -21,14 +21,22 @@ export const run = (command, parameters, options = {}) =>
   execFileSync(command, parameters, { stdio: ['ignore', 2, 2], ...options })
 
 /** Debian as small as its -slim images: required packages and apt, no documentation. */
-function debian(release) {
-  const kept = join(cache, `root-${release}.tar`)
+function debian(release, more) {
+  const kept = join(cache, `${['root', release, ...more].join('-')}.tar`)
   if (existsSync(kept)) return kept
   mkdirSync(cache, { recursive: true })
   const slim = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
   const without = slim.map((path) => `--dpkgopt=path-exclude=${path}`)
+  const including = more.length === 0 ? [] : [`--include=${more.join(',')}`]
   const fresh = `${kept}.${process.pid}`
-  const options = ['--variant=minbase', '--mode=root', '--format=tar', '--quiet', ...without]
+  const options = [
+    '--variant=minbase',
+    '--mode=root',
+    '--format=tar',
+    '--quiet',
+    ...including,
+    ...without,
+  ]
   const program = locate('mmdebstrap')
   // It calls a helper that lies beside it.
   const PATH = `${dirname(program)}:${process.env.PATH}`
@@ -38,11 +46,18 @@ function debian(release) {
 }
 
 /** `debian:bookworm-slim`, or `node:24.21.0-bookworm-slim`: the same with node and npm. */
-export function unpackBase(image, place) {
+export function unpackBase(image, place, more = []) {
   const [, name, version, release] = /^(debian|node):(?:([\d.]+)-)?(\w+)-slim$/.exec(image) ?? []
   if (release === undefined) throw new Error(`do not know what ${image} holds`)
   mkdirSync(place, { recursive: true })
-  run('tar', ['--extract', '--file', debian(release), '--directory', place, '--numeric-owner'])
+  run('tar', [
+    '--extract',
+    '--file',
+    debian(release, more),
+    '--directory',
+    place,
+    '--numeric-owner',
+  ])
   if (name === 'node') addNode(place, version)
 }
 
