@@ -152,7 +152,9 @@ const rows = [
       lines('Event loop, late by, 99th percentile', 'ms', [
         perNode(of('shoal_event_loop_delay_p99_ms')),
       ]),
-      lines('Requests refused because of load', 'reqps', [perNode(rate('shoal_shed_total'))]),
+      lines('Requests refused because of load', 'reqps', [
+        query(sumRate('shoal_shed_total', 'instance, reason'), '{{instance}}: {{reason}}'),
+      ]),
       lines('Under way', 'none', [
         query(`sum(${of('shoal_http_requests_in_flight')})`, 'requests'),
         query(`sum(${of('shoal_operations_in_flight')})`, 'operations'),

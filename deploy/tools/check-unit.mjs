@@ -123,12 +123,11 @@ async function live(child) {
     log = attempt(journal)
     if (performance.now() > due || log.includes('Failed')) throw new Error(`not ready:\n${log}`)
   }
-  const shoal = ['/opt/shoal/bin/shoal']
-  const asked = ['--url', 'https://127.0.0.1:4100', '--ca', '/root/cluster/ca.pem']
-  const token = attempt(() => inside('cat', '/root/cluster/token')).trim()
-  const at = ['env', `SHOAL_TOKEN=${token}`, ...shoal]
-  inside(...at, 'put', 'unit', 'key', 'a value', ...asked)
-  console.log(`wrote and read: ${inside(...at, 'get', 'unit', 'key', '--quiet', ...asked)}`)
+  const secrets = ['--ca', '/root/cluster/ca.pem', '--token-file', '/root/cluster/token']
+  const asked = ['--url', 'https://127.0.0.1:4100', '--quiet', ...secrets]
+  const shoal = (...command) => inside('/opt/shoal/bin/shoal', ...command, ...asked)
+  shoal('put', 'unit', 'key', 'a value')
+  console.log(`wrote and read: ${shoal('get', 'unit', 'key')}`)
   console.log(
     inside('systemd-analyze', 'security', 'shoal', '--no-pager').trim().split('\n').at(-1),
   )

@@ -1,8 +1,9 @@
 import type { AntiEntropy, BackgroundBudget } from '@shoal/antientropy'
 import type { Handoff } from '@shoal/handoff'
 import { millis } from '@shoal/kernel'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { hintsOf } from './hints-view.ts'
+import { MetricMaker } from './metric-maker.ts'
 
 /**
  * How far copies may be apart, and what is done about it: what this node owes others, and how it
@@ -17,12 +18,14 @@ export function registerRepairMetrics(
     readonly handoff: Handoff | undefined
   },
 ): void {
-  registerHints(registry, parts.handoff)
-  registerExchanges(registry, parts)
+  const make = new MetricMaker(registry)
+  registerHints(make, parts.handoff)
+  registerExchanges(make, parts)
 }
 
-function registerHints(registry: Registry, handoff: Handoff | undefined): void {
-  const { total, level } = makers(registry)
+function registerHints(make: MetricMaker, handoff: Handoff | undefined): void {
+  const total = make.total.bind(make)
+  const level = make.level.bind(make)
   const owed = () => hintsOf(handoff)
   const count = () => handoff?.counters()
   level('shoal_hints', 'Writes kept for nodes that missed them.', () => owed().total)
@@ -48,10 +51,11 @@ function registerHints(registry: Registry, handoff: Handoff | undefined): void {
 }
 
 function registerExchanges(
-  registry: Registry,
+  make: MetricMaker,
   { antiEntropy, budget, handoff }: Parameters<typeof registerRepairMetrics>[1],
 ): void {
-  const { total, level } = makers(registry)
+  const total = make.total.bind(make)
+  const level = make.level.bind(make)
   const figures = () => antiEntropy.figures()
   const debt = () => {
     const { bytes, oldestMs } = hintsOf(handoff)
@@ -95,25 +99,4 @@ function registerExchanges(
   level('shoal_background_paused', '1 while somebody has paused them.', () =>
     Number(budget.figures().paused),
   )
-}
-
-type Make = (name: string, help: string, read: () => number) => void
-
-function makers(registry: Registry): { readonly total: Make; readonly level: Make } {
-  const registers = [registry]
-  return {
-    total(name, help, read) {
-      const collect = function (this: Counter): void {
-        this.reset()
-        this.inc(read())
-      }
-      new Counter({ name, help, registers, collect })
-    },
-    level(name, help, read) {
-      const collect = function (this: Gauge): void {
-        this.set(read())
-      }
-      new Gauge({ name, help, registers, collect })
-    },
-  }
 }
