@@ -25,6 +25,10 @@ const DRAIN_MAX = 120_000
 const QUIET = 10_000
 /** A target that refused is tried again after half a minute at the latest, and then again. */
 const DELIVERED_MAX = 120_000
+/** Every pair of copies has met since the healing: the interval, and some time to make them equal. */
+const CONVERGED = 25_000
+/** Every row of every node was read and checked. */
+const SCRUBBED_MAX = 60_000
 /** Repairs that follow a read are done by then. */
 const REPAIRED = 5_000
 
@@ -87,6 +91,7 @@ class Simulation {
     await this.#runUntilIdle(workload)
     await this.#runFor(QUIET)
     await this.#runUntilDelivered()
+    await this.#runUntilEqual()
     for (const label of ['all-', 'again-']) {
       workload.schedule(readsOfAll(plan, label))
       await this.#runUntilIdle(workload)
@@ -160,6 +165,25 @@ class Simulation {
         this.#fail('H4', `node ${node.index} owes ${left} rows, and a wait for them is over`)
       }
     } while (cluster.now() < until && cluster.nodes.some(owes))
+  }
+
+  /** By themselves, and within the interval of exchanges; damage is looked for at once. */
+  async #runUntilEqual(): Promise<void> {
+    const cluster = this.#cluster as SimCluster
+    await this.#runFor(CONVERGED)
+    this.#checks?.converged()
+    this.#stopIfFailed()
+    const jobs = cluster.nodes.flatMap(({ antiEntropy }) => {
+      const job = antiEntropy?.repairs.start({})
+      return job ? [() => antiEntropy?.repairs.find(job.id)?.state] : []
+    })
+    const until = cluster.now() + SCRUBBED_MAX
+    while (cluster.now() < until && jobs.some((state) => state() === 'running')) {
+      await this.#runFor(SLICE)
+    }
+    if (jobs.some((state) => state() === 'running')) this.#fail('E4', 'a scrub does not end')
+    this.#checks?.scrubbed()
+    this.#stopIfFailed()
   }
 
   #ended({ operation, outcome, retryable }: Ended): void {

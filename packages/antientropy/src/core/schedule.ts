@@ -152,7 +152,9 @@ export class Schedule {
       return this.#set(pair.again ? { ...verified, reason, dueAt: ended.now } : verified)
     }
     const failures = pair.failures + 1
-    const most = Math.min(limits.exchangeRetryMax, FIRST_RETRY * 2 ** Math.min(failures - 1, 16))
+    // The interval holds for pairs that failed too.
+    const longest = Math.min(limits.exchangeRetryMax, this.#interval / 4)
+    const most = Math.min(longest, FIRST_RETRY * 2 ** Math.min(failures - 1, 16))
     const wait = most * (0.5 + ended.chance / 2)
     this.#set({
       ...pair,

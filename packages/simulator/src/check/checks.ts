@@ -103,6 +103,18 @@ export class Checks implements Observer {
     this.#standings.sample()
   }
 
+  /** After healing, and the time in which copies become equal by themselves. */
+  converged(): void {
+    this.#disks.settleAll()
+    this.#final.converged()
+  }
+
+  /** After all rows were checked by their nodes. */
+  scrubbed(): void {
+    this.#disks.settleAll()
+    this.#final.scrubbed()
+  }
+
   /** After healing, a quiet time and a read of every key from all its replicas. */
   final(): void {
     this.#disks.settleAll()

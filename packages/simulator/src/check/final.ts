@@ -10,12 +10,9 @@ import { describe } from './minted.ts'
 import { type Copy, heldAnywhere, type Key, keyText, type World } from './world.ts'
 
 /**
- * What must hold after everything has healed and every key was read from all its replicas.
- *
- * There is no anti-entropy yet, and hints may be switched off, so a replica catches up on a key
- * only when someone reads it. After a read of all replicas, and the repairs behind it, they are
- * equal; keys of the system, which nobody reads so, need not be. Two things a read does not find: a
- * damaged version record beside a sound row, and a damaged row whose version is still in memory.
+ * What must hold after everything has healed: first of copies that nobody has read since, with
+ * hints and read repair or without, for anti-entropy alone makes them equal (H3, I12); then of those
+ * that every node has checked (E4); at last after every key was read from all its replicas.
  */
 export class FinalChecks {
   readonly #world: World
@@ -26,11 +23,21 @@ export class FinalChecks {
     this.#disks = disks
   }
 
+  /** I12: copies are equal though nobody has read them, those of the system too. */
+  converged(): void {
+    for (const key of this.#world.keys.values()) this.#checkEqual(key)
+    this.#checkRoots()
+  }
+
+  /** V11, E4: what a scrub finds damaged is replaced, whoever reads it or not. */
+  scrubbed(): void {
+    for (const key of this.#world.keys.values()) this.#checkHealed(key)
+  }
+
   run(): void {
     for (const key of this.#world.keys.values()) {
       this.#checkNothingLost(key)
       this.#checkDisks(key)
-      if (key.bucket.startsWith('_')) continue
       this.#checkEqual(key)
       this.#checkHealed(key)
       this.#checkDelivered(key)
@@ -111,6 +118,29 @@ export class FinalChecks {
     })
     const text = `the copies of ${keyText(key)} differ after healing: ${known.join('; ')}`
     this.#world.fail(key, 'I12', text)
+  }
+
+  /** I12: the trees of all replicas of a partition have one root: their leaves are equal. */
+  #checkRoots(): void {
+    const { findings, nodes, keys } = this.#world
+    const damaged = new Set<number>()
+    for (const { partition, copies } of keys.values()) {
+      if (copies.some((copy) => copy.damaged)) damaged.add(partition)
+    }
+    const [{ ring }] = nodes as [SimNode, ...SimNode[]]
+    for (let index = 0; index < ring.partitions; index++) {
+      const partition = index as Partition
+      if (damaged.has(index)) continue
+      findings.checked('partitions whose trees were compared')
+      const holders = ring.preferenceList(partition).map((id) => nodes.find((n) => n.id === id))
+      const replicas = holders.flatMap((node) => node?.replica ?? [])
+      for (let segment = 0; segment < limits.digestSegments; segment++) {
+        const digests = replicas.map((replica) => replica.segmentDigest(partition, segment))
+        if (digests.every((digest) => digest === digests[0])) continue
+        findings.add('I12', `partition ${index}: trees differ in segment ${segment} after healing`)
+        return
+      }
+    }
   }
 
   /**

@@ -95,6 +95,10 @@ export class Machine implements SimNode {
     return this.#engine?.membership
   }
 
+  get antiEntropy(): Engine['antiEntropy'] | undefined {
+    return this.#engine?.antiEntropy
+  }
+
   get handoff(): Handoff | undefined {
     return this.#engine?.handoff
   }
@@ -211,7 +215,8 @@ export class Machine implements SimNode {
   }
 
   #open(process: SimProcess): void {
-    const { readLatency, syncLatency, versionCacheBytes, handoff = true } = this.#world.plan
+    const { readLatency, syncLatency, versionCacheBytes } = this.#world.plan
+    const { handoff = true, readRepair = true } = this.#world.plan
     const store = createMemoryStore(process, {
       disk: this.disk,
       readLatency: millis(readLatency),
@@ -230,6 +235,7 @@ export class Machine implements SimNode {
         cleanStopAgeMax: CLEAN_STOP_AGE_MAX,
         bucketDefaults: BUCKET_DEFAULTS,
         handoff,
+        readRepair,
         exchange: EXCHANGE,
       },
       onEvent: (event) => {

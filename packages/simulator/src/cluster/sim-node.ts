@@ -11,6 +11,7 @@ import type {
 import type { Handoff } from '@shoal/handoff'
 import type { NodeId, ShoalError } from '@shoal/kernel'
 import type { Membership } from '@shoal/membership'
+import type { Engine } from '@shoal/node/engine'
 import type { Replica } from '@shoal/replica'
 import type { Ring } from '@shoal/ring'
 import type { MemoryDisk } from '@shoal/storage'
@@ -54,4 +55,5 @@ export interface SimNode {
   readonly membership: Membership | undefined
   /** Undefined also where the plan does without. */
   readonly handoff: Handoff | undefined
+  readonly antiEntropy: Engine['antiEntropy'] | undefined
 }

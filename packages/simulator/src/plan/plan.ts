@@ -38,6 +38,8 @@ export interface ClusterPlan {
   readonly linkDelayMax: number
   /** Whether missed writes are kept and delivered (H3). Default true. */
   readonly handoff?: boolean
+  /** Whether reads repair whom they find behind (H3). Default true. */
+  readonly readRepair?: boolean
 }
 
 export interface BucketPlan {

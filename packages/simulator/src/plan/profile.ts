@@ -105,11 +105,14 @@ function drawCluster(draw: Draw): ClusterPlan {
     linkDelayMin,
     linkDelayMax: linkDelayMin * draw.pick([2, 5, 20]),
     ...(draw.chance(HANDOFF_SHARE) ? {} : { handoff: false }),
+    ...(draw.chance(READ_REPAIR_SHARE) ? {} : { readRepair: false }),
   }
 }
 
 /** Hints are an optimisation: all must hold without them (H3). */
 const HANDOFF_SHARE = 0.8
+/** And so is read repair: anti-entropy alone makes copies equal. */
+const READ_REPAIR_SHARE = 0.8
 
 function drawBucket(draw: Draw, index: number, replicas: number): BucketProfile {
   const properties: Mutable<BucketPlan['properties']> = {}
