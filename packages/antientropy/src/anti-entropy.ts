@@ -14,6 +14,7 @@ import type { ScheduleFigures } from './core/schedule.ts'
 import {
   type AntiEntropyEvent,
   type Budget,
+  type DirtyMarks,
   type ExchangeQuestion,
   type LocalReplica,
   othersOf,
@@ -24,6 +25,7 @@ import { ExchangeAnswers } from './shell/exchange-answers.ts'
 import type { ExchangePlan } from './shell/exchange-run.ts'
 import { Exchanger } from './shell/exchanger.ts'
 import { Healer } from './shell/healer.ts'
+import { Marks } from './shell/marks.ts'
 import { KeyLister } from './shell/key-lister.ts'
 import { LostPartitions } from './shell/lost-partitions.ts'
 import { askProof, type Proof, type ProofRequest } from './shell/proofs.ts'
@@ -44,6 +46,8 @@ export interface AntiEntropyParts {
   readonly budget: Budget
   readonly tell: (event: AntiEntropyEvent) => void
   readonly settings?: AntiEntropySettings
+  /** Absent where nothing keeps hints. */
+  readonly marks?: DirtyMarks
 }
 
 export interface AntiEntropySettings {
@@ -84,6 +88,7 @@ export class AntiEntropy {
   readonly #rounds: Rounds
   readonly #healer: Healer
   readonly #scrubber: Scrubber
+  readonly #marks: Marks | undefined
   readonly #scrubRounds: ScrubRounds
   readonly repairs: Repairs
   #isOlderDisk = false
@@ -143,6 +148,9 @@ export class AntiEntropy {
       ...{ env, store, placement, scrubber, budget },
       interval: scrubInterval,
     })
+    const { marks } = parts
+    this.#marks =
+      marks && new Marks({ env, store, replica, peers, budget, placement, marks, exchange })
     this.repairs = new Repairs({
       ...{ env, placement, peers, exchange },
       scrub: async (partition) => {
@@ -157,6 +165,7 @@ export class AntiEntropy {
   start(): void {
     this.#rounds.start()
     this.#scrubRounds.start()
+    this.#marks?.start()
   }
 
   /** Begins nothing more. What is under way ends by itself; close the budget to let it. */
@@ -164,6 +173,7 @@ export class AntiEntropy {
     this.#rounds.stop()
     this.#scrubRounds.stop()
     this.#scrubber.stop()
+    this.#marks?.stop()
     this.#healer.stop()
     this.repairs.stop()
     this.#exchanger.stop('SHOAL_DRAINING')
@@ -173,6 +183,7 @@ export class AntiEntropy {
   async idle(): Promise<void> {
     await this.#exchanger.idle()
     await this.#healer.idle()
+    await this.#marks?.idle()
     await this.#scrubber.idle()
     await this.#answers.idle()
   }
@@ -186,12 +197,18 @@ export class AntiEntropy {
   peerUp(peer: NodeId): void {
     this.#rounds.peerUp(peer)
     this.#healer.retry()
+    this.#marks?.wake()
   }
 
   ringChanged(): void {
     this.#rounds.ringChanged()
     this.#scrubRounds.ringChanged()
     void this.#keep(this.#lost.ringChanged())
+  }
+
+  /** Handoff has marked a partition. */
+  marked(): void {
+    this.#marks?.wake()
   }
 
   /** A write is known not to have reached this peer, and nothing else remembers it (H2). */

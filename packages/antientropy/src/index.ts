@@ -12,6 +12,8 @@ export type { RepairRange, RepairReport } from './core/repair-job.ts'
 export type {
   AntiEntropyEvent,
   Budget,
+  DirtyMark,
+  DirtyMarks,
   DigestCorrection,
   ExchangeQuestion,
   LocalReplica,

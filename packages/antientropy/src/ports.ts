@@ -76,6 +76,21 @@ export interface Budget {
   readonly paused: boolean
 }
 
+/** Partitions in which a target is owed rows that no hint names (H2). A `Handoff` has them. */
+export interface DirtyMarks {
+  /** Oldest first. */
+  dirty(): readonly DirtyMark[]
+  /** What this node held when the mark was read is on the target's disk. */
+  clean(mark: DirtyMark): boolean
+}
+
+export interface DirtyMark {
+  readonly node: NodeId
+  readonly partition: Partition
+  readonly since: Millis
+  readonly stamp: number
+}
+
 /** What happened, for logs, metrics and `/v1/events`. */
 export type AntiEntropyEvent =
   | {

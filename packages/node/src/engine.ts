@@ -126,9 +126,10 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     p99: () => foreground?.takeP99(),
     ...(settings.budget ? { settings: settings.budget } : {}),
   })
-  const handoff = await openHandoff(parts, { ring, replica, peers, budget }, membership)
+  const background = { ring, replica, peers, budget, marked: () => healing?.marked() }
+  const handoff = await openHandoff(parts, background, membership)
   hints = handoff
-  const antiEntropy = await openAntiEntropy(parts, { ring, replica, peers, budget })
+  const antiEntropy = await openAntiEntropy(parts, { ...background, handoff })
   healing = antiEntropy
   const secrets = { key: tokenKey, clusterId: founded.clusterId }
   const contexts = createContextCodec(secrets)
@@ -174,12 +175,15 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
 }
 
 /** What works in the background works on these. */
-type Background = Pick<Engine, 'ring' | 'replica' | 'peers' | 'budget'>
+type Background = Pick<Engine, 'ring' | 'replica' | 'peers' | 'budget'> & {
+  /** A partition was left to anti-entropy (H2). */
+  readonly marked: () => void
+}
 
 /** Finds the hints of an earlier life again. */
 async function openHandoff(
   { env, store, settings, onEvent }: EngineParts<Peers>,
-  { ring, replica, peers, budget }: Background,
+  { ring, replica, peers, budget, marked }: Background,
   membership: Membership | undefined,
 ): Promise<Handoff | undefined> {
   if (settings.handoff === false) return undefined
@@ -192,19 +196,23 @@ async function openHandoff(
     targets: peers,
     liveness: membership ? livenessFor(membership) : peers,
     budget,
-    onEvent: (event) => onEvent?.({ source: 'handoff', event }),
+    onEvent: (event) => {
+      if (event.kind === 'hints-overflowed') marked()
+      onEvent?.({ source: 'handoff', event })
+    },
   })
 }
 
 /** Knows again what was lost, and what was scrubbed when. */
 async function openAntiEntropy(
   { env, store, settings, onEvent }: EngineParts<Peers>,
-  { ring, replica, peers, budget }: Background,
+  { ring, replica, peers, budget, handoff }: Background & Pick<Engine, 'handoff'>,
 ): Promise<AntiEntropy> {
   const antiEntropy = await AntiEntropy.open({
     ...{ env, store, replica, peers, budget },
     placement: () => ring,
     tell: (event) => onEvent?.({ source: 'antientropy', event }),
+    ...(handoff ? { marks: handoff } : {}),
     ...(settings.exchange ? { settings: settings.exchange } : {}),
   })
   peers.onChange((peer, up) => {

@@ -25,7 +25,7 @@ const DRAIN_MAX = 120_000
 const QUIET = 10_000
 /** A target that refused is tried again after half a minute at the latest, and then again. */
 const DELIVERED_MAX = 120_000
-/** Every pair of copies has met since the healing: the interval, and some time to make them equal. */
+/** Every pair of copies has met since the healing: the interval, and time to make them equal. */
 const CONVERGED = 25_000
 /** Every row of every node was read and checked. */
 const SCRUBBED_MAX = 60_000

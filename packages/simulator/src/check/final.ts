@@ -11,8 +11,8 @@ import { type Copy, heldAnywhere, type Key, keyText, type World } from './world.
 
 /**
  * What must hold after everything has healed: first of copies that nobody has read since, with
- * hints and read repair or without, for anti-entropy alone makes them equal (H3, I12); then of those
- * that every node has checked (E4); at last after every key was read from all its replicas.
+ * hints and read repair or without, for anti-entropy alone makes them equal (H3, I12); then of
+ * those that every node has checked (E4); at last after every key was read from all its replicas.
  */
 export class FinalChecks {
   readonly #world: World
