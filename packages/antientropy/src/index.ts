@@ -12,9 +12,9 @@ export type { RepairRange, RepairReport } from './core/repair-job.ts'
 export type {
   AntiEntropyEvent,
   Budget,
+  DigestCorrection,
   DirtyMark,
   DirtyMarks,
-  DigestCorrection,
   ExchangeQuestion,
   LocalReplica,
   PeerQuestion,

@@ -50,7 +50,7 @@ export class Marks {
 
   /** There may be a new mark, or a target that is back. */
   wake(): void {
-    if (!this.#isRunning || this.#isStopped || this.#working) return
+    if (!this.#isRunning || this.#isStopped || this.#working !== undefined) return
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#parts.marks.dirty().length === 0) return
@@ -82,8 +82,7 @@ export class Marks {
     const { placement, exchange } = this.#parts
     const ring = placement()
     const isPair =
-      ring.preferenceList(partition).includes(ring.self) &&
-      othersOf(ring, partition).includes(node)
+      ring.preferenceList(partition).includes(ring.self) && othersOf(ring, partition).includes(node)
     if (!isPair) return this.#showAll(partition, node)
     return exchange({ partition, peer: node }).then(({ complete }) => complete)
   }
