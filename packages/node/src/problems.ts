@@ -37,7 +37,7 @@ export function problemsOf(condition: Condition): string[] {
   )
   add(
     repairs.lost > 0,
-    `${self} lost the data of ${count(repairs.lost, 'partition')} and gets it from the others`,
+    `${self} is new or lost data: it gets ${count(repairs.lost, 'partition')} from the others`,
     'shoal repair --wait',
   )
   add(
