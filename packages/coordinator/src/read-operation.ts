@@ -73,6 +73,12 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   readonly #versions: (Buffer | null | undefined)[]
   /** Candidates whose copy failed its checksum. */
   #damaged = 0
+  /** Primaries that answered and lost data: they count only where everybody has answered. */
+  #incomplete = 0
+  /** Too few count, so everybody is waited for: together they know all there is (Q6). */
+  #waitsForAll = false
+  /** Nobody is waited for any more. */
+  #heardAll = false
   #digest: Buffer | undefined
   /** The own row, whose digest the peers were asked with. */
   #digestOf: KnownRow | undefined
@@ -165,6 +171,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
       noteFailure(this.#desk, node, code, progress.began)
     }
     if (code === 'SHOAL_ROW_DAMAGED') this.#damaged |= bit(tag)
+    if (code === 'SHOAL_REPLICA_LOST') this.#incomplete |= bit(tag)
     progress.note(tag, code)
     this.#fail(tag)
     if (this.#replied && code === 'SHOAL_ROW_DAMAGED') this.#repairBehind()
@@ -173,6 +180,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   #fail(candidate: number): void {
     if (this.#state.kind !== 'settled' && isExhausted(this.#state)) this.#enlistStandIns(candidate)
     this.#feed({ kind: 'failed', by: candidate })
+    this.#endWait()
   }
 
   /** All primaries were thought to answer, and they do not suffice (Q4, S1). */
@@ -187,6 +195,10 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   onDeadline(): void {
+    if (this.#waitsForAll && !this.#heardAll) {
+      this.#heardAll = true
+      return this.#finish(this.#failure('timed-out'))
+    }
     this.#feed({ kind: 'expired' })
   }
 
@@ -241,6 +253,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
 
   #answeredBy(candidate: number): void {
     this.#feed({ kind: 'answered', by: candidate })
+    this.#endWait()
     // Late answers beyond R are worth repairing too.
     if (this.#replied) this.#repairBehind()
   }
@@ -303,9 +316,27 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
       return this.#feed({ kind: 'insufficient' })
     }
     if (this.#hedge) this.#desk.hedges.remove(this.#hedge)
+    if (verdict === 'impossible' && this.#incomplete !== 0) {
+      this.#waitsForAll = true
+      return this.#endWait()
+    }
     if (verdict !== 'met') return this.#finish(this.#failure(verdict))
     if (this.#plan.consistency.strict) return this.#confirm()
     this.#finish()
+  }
+
+  /**
+   * Once every primary has answered, those that lost data too, nothing is anywhere that could make
+   * the answer a lie. So a new cluster, in which all disks are new, can be read at once (Q6).
+   */
+  #endWait(): void {
+    const { asked, answered, failed } = this.#state
+    if (!this.#waitsForAll || this.#heardAll || (asked & ~answered & ~failed) !== 0) return
+    this.#heardAll = true
+    const heard = countOf(answered | this.#incomplete)
+    const isAll = heard === this.#plan.progress.primaries && this.#satisfiesSession()
+    if (isAll) this.#confirm()
+    else this.#finish(this.#failure('impossible'))
   }
 
   #satisfiesSession(): boolean {
@@ -375,7 +406,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   }
 
   #receipt(): Receipt {
-    const { answered } = this.#state
+    const answered = this.#state.answered | (this.#waitsForAll ? this.#incomplete : 0)
     const primaries = countOf(answered & (bit(this.#plan.progress.primaries) - 1))
     return {
       n: this.#plan.consistency.n,
