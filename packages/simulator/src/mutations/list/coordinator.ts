@@ -104,7 +104,7 @@ export const inCoordinator: readonly Mutation[] = [
     rule: 'Q7',
     harm: 'A write that cannot succeed is sent all the same, and is half there.',
     file: writing,
-    find: 'if (got < consistency.w)',
+    find: 'if (got < w)',
     replace: 'if (got < 1)',
   },
   {
@@ -112,7 +112,7 @@ export const inCoordinator: readonly Mutation[] = [
     rule: 'V4',
     harm: 'A node that does not hold the key mints dots upon a state it does not have.',
     file: coordinator,
-    find: 'if (place.self >= 0)',
+    find: 'if (place.self >= 0 || asked.asStandIn)',
     replace: 'if (place.nodes.length > 0)',
   },
   {

@@ -13,8 +13,8 @@ export const inReads: readonly Mutation[] = [
     rule: 'Q4',
     harm: 'A replica that failed counts to R as one that does not have the key.',
     file: readOperation,
-    find: "this.#feed({ kind: 'failed', by: tag });",
-    replace: "this.#feed({ kind: 'answered', by: tag });",
+    find: "this.#feed({ kind: 'failed', by: candidate });",
+    replace: "this.#feed({ kind: 'answered', by: candidate });",
   },
   {
     name: 'refusal-counts-as-not-found',
@@ -97,8 +97,8 @@ export const inReads: readonly Mutation[] = [
     rule: 'Q5',
     harm: 'A strict read counts copies that are in the memory of their nodes only.',
     file: readOperation,
-    find: 'consistency.strict ? readFlags.durable : 0',
-    replace: '0',
+    find: 'consistency.strict ? readFlags.durable | readFlags.counted : 0',
+    replace: 'consistency.strict ? readFlags.counted : 0',
   },
   {
     name: 'strict-takes-own-memory',

@@ -221,8 +221,8 @@ export const inReplicaDrivers: readonly Mutation[] = [
     rule: 'V3',
     harm: 'A write is based on the version before the last one.',
     file: pipeline,
-    find: '            cache.set(slot.rowKey, slot.version);',
-    replace: '            cache.get(slot.rowKey);',
+    find: '            cache.set(rowKey, version);',
+    replace: '            cache.get(rowKey);',
   },
   {
     name: 'cache-hands-out-a-view',
