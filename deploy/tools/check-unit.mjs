@@ -26,6 +26,7 @@ import { root } from '../../tools/lib/house.mjs'
 import { run, unpackBase } from './roots.mjs'
 
 const START_TIMEOUT_MS = 120_000
+const END_TIMEOUT_MS = 20_000
 const unit = join(root, 'deploy', 'systemd', 'shoal.service')
 
 /** What runs before systemd does: mounts as a container has them, nothing of ours to be written. */
@@ -88,9 +89,15 @@ function makeGroup() {
   return group
 }
 
-function removeGroup(group) {
-  const below = execFileSync('find', [group, '-depth', '-type', 'd'], { encoding: 'utf8' })
-  for (const each of below.trim().split('\n')) rmdirSync(each)
+/** Once the last process in it has ended, which takes a moment after the first one did. */
+async function removeGroup(group) {
+  const due = performance.now() + END_TIMEOUT_MS
+  const remove = () => {
+    const below = execFileSync('find', [group, '-depth', '-type', 'd'], { encoding: 'utf8' })
+    for (const each of below.trim().split('\n')) rmdirSync(each)
+    return true
+  }
+  while (!attempt(remove) && performance.now() < due) await pause(200)
 }
 
 async function use(place) {
@@ -106,8 +113,7 @@ async function use(place) {
   } finally {
     child.kill('SIGKILL')
     await end
-    await pause(500)
-    removeGroup(group)
+    await removeGroup(group)
   }
 }
 
