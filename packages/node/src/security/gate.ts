@@ -29,8 +29,6 @@ export class TokenGate implements Gate {
   readonly #wrong: { readonly rate: number; readonly burst: number }
   #tokens: ReadonlyMap<string, TokenHolder> | undefined
   readonly #addresses = new Map<string, { readonly rate: Allowance; readonly wrong: Allowance }>()
-  /** Requests turned away, for metrics. */
-  readonly refused = { unauthenticated: 0, forbidden: 0, limited: 0 }
 
   constructor({ env, tokens, rate, wrong = wrongTokens }: GateParts) {
     this.#env = env
@@ -58,14 +56,12 @@ export class TokenGate implements Gate {
     const holder = this.#holderOf(claim.authorization)
     if (holder instanceof TokenHolder) {
       const wait = holder.spend(1)
-      if (wait > 0) return this.#limited(`of token ${holder.name}`, wait)
+      if (wait > 0) return limited(`too many requests of token ${holder.name}`, wait)
       if (access === 'token' || holder.may(access)) return holder
-      this.refused.forbidden++
       return lacks(holder, access)
     }
     const wait = this.#placeOf(claim.address).wrong.take(1, this.#env.clock.elapsed())
-    if (wait > 0) return this.#limited('without a valid token from this address', wait)
-    this.refused.unauthenticated++
+    if (wait > 0) return limited('too many requests without a valid token from this address', wait)
     return new ShoalError('SHOAL_UNAUTHENTICATED', holder)
   }
 
@@ -74,7 +70,7 @@ export class TokenGate implements Gate {
     const { clock } = this.#env
     const { rate } = this.#placeOf(address)
     const wait = rate.take(1, clock.elapsed())
-    if (wait > 0) return this.#limited('from this address', wait)
+    if (wait > 0) return limited('too many requests from this address', wait)
     return { ...anyone, spend: (operations) => rate.take(operations, clock.elapsed()) }
   }
 
@@ -91,11 +87,6 @@ export class TokenGate implements Gate {
     const { expires } = holder.record
     if (expires !== undefined && expires <= this.#env.clock.wall()) return 'the token has expired'
     return holder
-  }
-
-  #limited(whose: string, waitMs: number): ShoalError {
-    this.refused.limited++
-    return limited(`too many requests ${whose}`, waitMs)
   }
 
   #placeOf(address: string): { readonly rate: Allowance; readonly wrong: Allowance } {
