@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { ShoalError } from '@shoal/kernel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { lacks, limited } from '../security/gate.ts'
-import type { Access, Caller, RouteAccess, Scope } from '../security/scopes.ts'
+import type { Access, Caller, Gate, RouteAccess, Scope } from '../security/scopes.ts'
 import { Exchange } from './exchange.ts'
 import type { BucketAndKey } from './path.ts'
 import { pathOf, readBucketAlone, readBucketAndKey } from './path.ts'
@@ -60,6 +60,8 @@ function guardRoute(route: RouteOptions, access: Access, services: Services): vo
   if (hooks.some((hook) => guards.has(hook))) return
   const operation = route.config?.operation ?? 'other'
   const isAdmin = access === 'admin'
+  // Copies of all rows, repairs of all keys: a token for some buckets must not reach the others.
+  const isForAll = isAdmin && !route.url.includes(':bucket')
   if (access === 'open' || (gate === undefined && !isAdmin)) return
   const guard: OnRequest = (request, reply, done) => {
     const [from, to] = [request.raw, reply.raw]
@@ -73,7 +75,7 @@ function guardRoute(route: RouteOptions, access: Access, services: Services): vo
       }
     }
     if (gate !== undefined) {
-      const admitted = gate.admit(claimOf(from), access)
+      const admitted = admit(gate, { from, access, isForAll })
       if (admitted instanceof ShoalError) {
         reply.hijack()
         if (!isAdmin) auditRefusal(exchange, admitted)
@@ -101,6 +103,17 @@ const elsewhere = (): ShoalError =>
   new ShoalError('SHOAL_FORBIDDEN', 'a page of another origin does not look after this cluster', {
     wanted: 'same-origin',
   })
+
+function admit(
+  gate: Gate,
+  asked: { from: IncomingMessage; access: Exclude<Access, 'open'>; isForAll: boolean },
+): Caller | ShoalError {
+  const { from, access, isForAll } = asked
+  const admitted = gate.admit(claimOf(from), access)
+  if (admitted instanceof ShoalError || !isForAll || admitted.mayUseAll) return admitted
+  const detail = `the token ${admitted.name} is not for all buckets`
+  return new ShoalError('SHOAL_FORBIDDEN', detail, { wanted: '*' })
+}
 
 const claimOf = ({ headers, socket }: IncomingMessage) => ({
   authorization: headers.authorization,

@@ -154,6 +154,10 @@ class TokenHolder implements Caller {
     return covers(this.record.buckets, bucket)
   }
 
+  get mayUseAll(): boolean {
+    return this.record.buckets.includes('*')
+  }
+
   spend(operations: number): number {
     return this.#allowance?.take(operations, this.#env.clock.elapsed()) ?? 0
   }

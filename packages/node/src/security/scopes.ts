@@ -27,6 +27,8 @@ export interface Caller {
   readonly name: string | undefined
   may(scope: Scope): boolean
   mayUse(bucket: string): boolean
+  /** Whether that holds for every bucket. */
+  readonly mayUseAll: boolean
   /**
    * Counts operations beyond the first of a request against the caller's rate.
    *
@@ -40,6 +42,7 @@ export const anyone: Caller = {
   name: undefined,
   may: () => true,
   mayUse: () => true,
+  mayUseAll: true,
   spend: () => 0,
 }
 

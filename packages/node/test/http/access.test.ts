@@ -130,6 +130,20 @@ t.test('a token for some buckets reaches no other, by any route that names one',
   )
 })
 
+t.test('what touches all buckets is not for a token for some', async (t) => {
+  const some = holder({ scopes: ['read', 'write', 'admin'], buckets: ['mine', 'shop-*'] })
+  const all = holder({ scopes: ['admin'] })
+  const { face } = await openGuarded([some, all])
+  t.teardown(() => face.app.close())
+  const routes = asked(face).filter(({ access, url }) => access === 'admin' && !/:bucket/.test(url))
+  t.ok(routes.length > 0)
+  for (const route of routes) {
+    const { method, path, call: more } = sample(route)
+    t.equal((await call(face, method, path, as(some.token, more))).status, 403, path)
+    t.not((await call(face, method, path, as(all.token, more))).status, 403, path)
+  }
+})
+
 t.test('a batch is judged item by item', async (t) => {
   const reader = holder({ scopes: ['read'], buckets: ['mine'] })
   const { face } = await openGuarded([reader])
