@@ -281,4 +281,3 @@ t.test('rows and versions go together', async (t) => {
   rig.node(2).sync()
   t.same(rig.found, ['white box', 'white box', 'D3'])
 })
-

@@ -4,8 +4,8 @@ import { runManySeeds } from '../src/command/many-seeds.ts'
 import { readSettings } from '../src/command/settings.ts'
 
 /**
- * What every commit has to pass. Since nodes probe each other and compare their copies, a seed costs
- * about three times what it did; 200 of them would take ten minutes.
+ * What every commit has to pass. Since nodes probe each other and compare their copies, a seed
+ * costs about three times what it did; 200 of them would take ten minutes.
  */
 const seeds = Number(process.env.SHOAL_TEST_SEEDS ?? 60)
 const LIMIT_MS = 1_500_000
