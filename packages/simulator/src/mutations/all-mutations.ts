@@ -1,3 +1,4 @@
+import { inAntiEntropy } from './list/antientropy.ts'
 import { inCausality } from './list/causality.ts'
 import { inCoordinator } from './list/coordinator.ts'
 import { inDigests } from './list/digests.ts'
@@ -25,4 +26,5 @@ export const allMutations: readonly Mutation[] = [
   ...inTransport,
   ...inMembership,
   ...inEngine,
+  ...inAntiEntropy,
 ]

@@ -1,0 +1,112 @@
+import type { Mutation } from '../mutation.ts'
+
+const core = 'antientropy/dist/src/core'
+const shell = 'antientropy/dist/src/shell'
+
+/** What makes copies equal and keeps them whole (E1 to E5, Q6, V11, H2). */
+export const inAntiEntropy: readonly Mutation[] = [
+  {
+    name: 'exchange-never-begins',
+    rule: 'E3',
+    harm: 'Copies that no read and no hint mends stay different for ever.',
+    file: `${shell}/rounds.js`,
+    find: 'this.#begin(pair);',
+    replace: 'break;',
+  },
+  {
+    name: 'failed-exchange-not-tried-again',
+    rule: 'E3',
+    harm: 'A pair whose comparison failed once is not compared again.',
+    file: `${core}/schedule.js`,
+    find: 'dueAt: millis(ended.now + wait),',
+    replace: 'dueAt: millis(ended.now + 1e9),',
+  },
+  {
+    name: 'any-root-is-the-same',
+    rule: 'E2',
+    harm: 'Replicas take each other for equal.',
+    file: `${shell}/exchange-answers.js`,
+    find: 'if (!root.equals(message.root)) {',
+    replace: 'if (root.length === 0) {',
+  },
+  {
+    name: 'half-of-the-groups-compared',
+    rule: 'E2',
+    harm: 'Keys of the other half of each partition stay different.',
+    file: `${core}/groups.js`,
+    find: 'groups |= 1 << group;',
+    replace: 'groups |= (1 << group) & 0xffff;',
+  },
+  {
+    name: 'every-other-segment-compared',
+    rule: 'E2',
+    harm: 'Keys of the segments between stay different.',
+    file: `${core}/groups.js`,
+    find: 'segments.push(group * GROUP_SEGMENTS + index);',
+    replace: 'if (index % 2 === 0)\n            segments.push(group * GROUP_SEGMENTS + index);',
+  },
+  {
+    name: 'one-difference-at-a-time',
+    rule: 'E2',
+    harm: 'An exchange says that both are equal when it has made one key equal.',
+    file: `${core}/exchange-machine.js`,
+    find: 'waiting: differences,',
+    replace: 'waiting: differences.slice(0, 1),',
+  },
+  {
+    name: 'budget-without-tokens',
+    rule: 'E5',
+    harm: 'No background work is ever let in.',
+    file: `${core}/budget.js`,
+    find: 'if (this.#paused || this.#tokens <= 0)',
+    replace: 'if (now >= 0)',
+  },
+  {
+    name: 'scrub-leaves-damage',
+    rule: 'E4',
+    harm: 'What a scrub finds damaged stays damaged until somebody reads it.',
+    file: `${shell}/scrubber.js`,
+    find: 'if (await healer.heal(rowKey, kind))',
+    replace: 'if (kind === undefined)',
+  },
+  {
+    name: 'scrub-reads-half',
+    rule: 'E4',
+    harm: 'Damage in half of the rows is never found.',
+    file: `${shell}/scrubber.js`,
+    find: 'group < GROUPS && !this.#isStopped; group++',
+    replace: 'group < GROUPS && !this.#isStopped; group += 2',
+  },
+  {
+    name: 'repair-does-not-heal',
+    rule: 'V11',
+    harm: 'A sound copy arrives, and the damaged row beside its sound record stays.',
+    file: `${core}/row-repair.js`,
+    find: "effect: { kind: 'merge', heal: true }",
+    replace: "effect: { kind: 'merge', heal: false }",
+  },
+  {
+    name: 'marks-cleaned-unsent',
+    rule: 'H2',
+    harm: 'Writes for which there was no room in the hint log stay with a fallback.',
+    file: `${shell}/marks.js`,
+    find: 'if (peers.isUp(mark.node) && (await this.#bring(mark)))',
+    replace: 'if (peers.isUp(mark.node))',
+  },
+  {
+    name: 'new-directory-counts',
+    rule: 'Q6',
+    harm: 'A node with a new disk says "not found", and is believed.',
+    file: 'node/dist/src/ring-memory.js',
+    find: 'noteLoss(batch);',
+    replace: '{ }',
+  },
+  {
+    name: 'whole-after-one-peer',
+    rule: 'Q6',
+    harm: 'A lost disk counts to reads before it has what a majority may have acknowledged.',
+    file: `${core}/lost-data.js`,
+    find: 'return Math.min(others, copies - Math.floor(copies / 2));',
+    replace: 'return Math.min(others, 1);',
+  },
+]
