@@ -23,8 +23,8 @@ export const inMembership: readonly Mutation[] = [
     rule: 'G5',
     harm: 'A node that was killed is turned to first until a probe of it fails.',
     file: changes,
-    find: 'peer.channelUp = up;',
-    replace: 'peer.channelUp = true;',
+    find: 'if (peer === undefined || peer.channelUp === up)',
+    replace: 'if (peer === undefined || !up)',
   },
   {
     name: 'never-suspects',
