@@ -7,7 +7,7 @@ import type { SeedRange, SeedVerdict } from './finding.ts'
 const worker = fileURLToPath(new URL('./worker.js', import.meta.url))
 
 /** A run that has not ended after so many real seconds has noticed something: it hangs. */
-const STUCK_MS = 120_000
+const STUCK_MS = 600_000
 
 /**
  * Runs seeds in a process of their own, because a bug is there for the life of a process, and may
