@@ -20,12 +20,19 @@ export function formatPlantedBugs(
     '',
     `${mutations.length} bugs are planted; of ${known.length} that were run, ` +
       `${noticed.length} were noticed within 2,000 seeds.`,
-    'Without a bug the same seeds notice nothing. This page is written by the command.',
+    `${formatControl(findings.get('control'))} This page is written by the command.`,
     '',
     '| bug | rule | what would go wrong | noticed in | first seed | by | run |',
     '|---|---|---|---|---|---|---|',
     ...mutations.map((mutation) => formatRow(mutation, findings.get(mutation.name))),
   ].join('\n')}\n`
+}
+
+/** Without a bug nothing may be noticed. */
+function formatControl(control: Finding | undefined): string {
+  if (!control) return 'The control, which is the code without a bug, has not been run yet.'
+  const { found, sample, seconds } = control
+  return `Without a bug something was noticed in ${found} of ${sample} seeds of ${seconds} s.`
 }
 
 function formatRow({ name, rule, harm }: Mutation, finding: Finding | undefined): string {
