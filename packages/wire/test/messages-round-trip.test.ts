@@ -127,7 +127,7 @@ t.test(
     t.throws(() => writeMergeHeader(message, 256, key), InvariantViolation)
     t.throws(() => writeMergeHeader(message, 0, Buffer.alloc(0)), InvariantViolation)
     t.throws(() => writeMergeHeader(message, 0, Buffer.alloc(65_536)), InvariantViolation)
-    t.throws(() => encodeRead(8, undefined, key), InvariantViolation)
+    t.throws(() => encodeRead(16, undefined, key), InvariantViolation)
     t.throws(() => encodeRead(readFlags.digest, undefined, key), InvariantViolation)
     t.throws(() => encodeRead(0, Buffer.alloc(7), key), InvariantViolation)
     t.throws(() => encodeRead(0, undefined, Buffer.alloc(0)), InvariantViolation)

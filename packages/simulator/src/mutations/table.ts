@@ -19,7 +19,7 @@ export function formatPlantedBugs(
     '    npm run planted-bugs -- [--names a,b] [--seeds 2000] [--jobs 2] [--write]',
     '',
     `${mutations.length} bugs are planted; of ${known.length} that were run, ` +
-      `${noticed.length} were noticed within 2,000 seeds.`,
+      `${noticed.length} were noticed. A row says how many seeds were run.`,
     `${formatControl(findings.get('control'))} This page is written by the command.`,
     '',
     '| bug | rule | what would go wrong | noticed in | first seed | by | run |',
