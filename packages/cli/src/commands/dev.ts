@@ -31,7 +31,7 @@ interface Options {
 const NODES_DEFAULT = 3
 const START_TIMEOUT_MS = 30_000
 /** For the nodes to find each other; after it the cluster is shown as it is. */
-const MEET_TIMEOUT_MS = 5_000
+const MEET_TIMEOUT_MS = 8_000
 /** Longer than a node gives itself to drain. */
 const STOP_TIMEOUT_MS = 15_000
 
