@@ -69,10 +69,20 @@ function addNode(place, version) {
   const modules = join(place, 'usr', 'local', 'lib', 'node_modules')
   copyFileSync(realpathSync(node), join(bin, 'node'))
   chmodSync(join(bin, 'node'), 0o755)
-  const npm = execFileSync('npm', ['root', '--global'], { encoding: 'utf8' }).trim()
   mkdirSync(modules, { recursive: true })
-  cpSync(join(npm, 'npm'), join(modules, 'npm'), { recursive: true })
+  cpSync(npmFolder(), join(modules, 'npm'), { recursive: true })
   for (const each of ['npm', 'npx']) {
     symlinkSync(`../lib/node_modules/npm/bin/${each}-cli.js`, join(bin, each))
   }
+}
+
+/**
+ * The npm that runs us, or would: below a script of npm our own node comes first in the path, and
+ * has none beside it.
+ */
+function npmFolder() {
+  const told = process.env.npm_execpath
+  if (told !== undefined && existsSync(told)) return dirname(dirname(realpathSync(told)))
+  const root = execFileSync('npm', ['root', '--global'], { encoding: 'utf8' }).trim()
+  return join(root, 'npm')
 }

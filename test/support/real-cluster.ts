@@ -50,6 +50,7 @@ export class RealCluster {
     const cluster = await RealCluster.prepare(t, options)
     await Promise.all(cluster.nodes.map((node) => node.start()))
     await cluster.settled()
+    await cluster.compared()
     return cluster
   }
 
@@ -103,6 +104,17 @@ export class RealCluster {
     await until('all running nodes to see each other, and only them', async () => {
       const seen = await Promise.all(running.map(nodesUp))
       return seen.every((count) => count === running.length)
+    })
+  }
+
+  /**
+   * Until new disks have been compared. A cluster that loses a node before waits for it: what the
+   * disk of that node held is not known.
+   */
+  private async compared(): Promise<void> {
+    await until('every node to find the cluster healthy', async () => {
+      const answers = await Promise.all(this.running.map((node) => node.ask('/healthz')))
+      return answers.every(({ text }) => text.includes('"status":"healthy"'))
     })
   }
 

@@ -1,5 +1,12 @@
 import { isDeleted, mergeVersions, relate, validateVersion } from '@shoal/causality'
-import { type ErrorCode, type Millis, millis, type NodeId, ShoalError } from '@shoal/kernel'
+import {
+  type ErrorCode,
+  type Millis,
+  millis,
+  type NodeId,
+  ShoalError,
+  type Timer,
+} from '@shoal/kernel'
 import type { Listing } from '@shoal/replica'
 import { answerKinds, decodeListed, decodeRefusal, encodeList, questionKinds } from '@shoal/wire'
 import { resolveConsistency } from './core/consistency.ts'
@@ -30,6 +37,8 @@ export async function listBucket(
   const deadline = millis(desk.env.clock.elapsed() + request.timeout)
   let { after } = request
   for (;;) {
+    // Pages may be short and many: only peers are asked with a deadline (O2).
+    if (desk.env.clock.elapsed() >= deadline) throw tooLate(keys.length)
     const limit = request.limit - keys.length + 1
     const page = await listVersions(desk, {
       ...request,
@@ -117,16 +126,25 @@ function joinVersions(one: Buffer, other: Buffer): Buffer {
   return relation === 'take' ? other : one
 }
 
-/** What the own disk could not read fails the page as a peer's would. */
+/** What the own disk could not read, or not in time, fails the page as a peer's would. */
 async function ownPage(
   desk: Desk,
   request: PageRequest & { partitions: Buffer },
 ): Promise<Listing> {
+  const { clock } = desk.env
+  let timer: Timer | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    const left = Math.max(1, request.deadline - clock.elapsed())
+    timer = clock.after(millis(left), () => reject(pageFailed(desk.self, 'SHOAL_PEER_TIMEOUT')))
+  })
   try {
-    return await desk.replica.list(request)
+    return await Promise.race([desk.replica.list(request), late])
   } catch (error) {
     if (!(error instanceof ShoalError)) throw error
+    if (error.code === 'SHOAL_QUORUM_TIMEOUT') throw error
     throw pageFailed(desk.self, error.code)
+  } finally {
+    timer?.cancel()
   }
 }
 
@@ -153,6 +171,12 @@ function askForPage(
     })
   })
 }
+
+const tooLate = (got: number): ShoalError =>
+  new ShoalError('SHOAL_QUORUM_TIMEOUT', 'The listing did not come to its end in time.', {
+    outcome: 'not-applied',
+    got,
+  })
 
 function pageFailed(node: NodeId, code: ErrorCode): ShoalError {
   return new ShoalError('SHOAL_QUORUM_TIMEOUT', `Node ${node} did not list its keys: ${code}.`, {
