@@ -79,9 +79,12 @@ t.test('nothing built, installed or secret gets into the context', async (t) => 
   )
 })
 
-/** The very commands of the Dockerfile, in an empty root. It takes minutes: CI has them. */
+/**
+ * The very commands of the Dockerfile, in an empty root. It takes minutes, and a registry that the
+ * root can reach: behind a proxy of one's own it needs that proxy's certificates inside.
+ */
 function imageLeftOut() {
-  if (!process.env.CI) return 'it takes minutes; npm run image does it'
+  if (!process.env.SHOAL_TEST_IMAGE) return 'it takes minutes; npm run image does it'
   if (process.getuid() !== 0) return 'only root can make roots'
   return leftOutWithout('mmdebstrap')
 }
