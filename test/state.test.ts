@@ -288,12 +288,16 @@ function batchBody(operations: readonly string[]): string {
   })
 }
 
+/** What other files of this folder try. */
+const elsewhere = /^(GET|POST) \/v1\/(backup|events|hints|jobs|repairs|restore)\b/
+
 t.test('every route answers as the API document says', async (t) => {
   const answer = await n1.ask('/openapi.json')
   checkState(t, answer)
   const document = answer.json() as ApiDocument
   t.match(document, { openapi: /^3\.1\./, info: { title: 'Shoal', version: /^\d/ } })
-  t.same(operationsOf(document), Object.keys(samples).sort(), 'every operation has its samples')
+  const sampled = operationsOf(document).filter((name) => !elsewhere.test(name))
+  t.same(sampled, Object.keys(samples).sort(), 'every operation has its samples')
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods))
   const names = operations.map(({ operationId }) => operationId)
   t.equal(new Set(names).size, names.length, 'every operation has a name of its own')
