@@ -100,7 +100,8 @@ async function say(bytes: string | Buffer): Promise<string> {
     heard += piece.toString('latin1')
   })
   socket.write(bytes)
-  await once(socket, 'close')
+  // A reset after the answer is an end like any other; `once` would reject with it.
+  await new Promise<void>((resolve) => socket.once('close', () => resolve()))
   answered += heard
   return heard
 }
