@@ -158,7 +158,7 @@ export class Coordinator implements KeyValue {
 
   /** Merges a row out of a backup into all of its replicas. Throws for what is no row. */
   restore(row: RestoredRow, done: (failure: ShoalError | undefined) => void): void {
-    restoreRow(this.#desk, this.#buckets, row, done)
+    restoreRow(this.#desk, row, done)
   }
 
   explain(bucket: string, key: string, timeout: Millis): Promise<Explanation> {

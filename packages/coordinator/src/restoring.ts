@@ -1,14 +1,12 @@
 import { type ErrorCode, type NodeId, ShoalError, seconds } from '@shoal/kernel'
 import type { MergeSink } from '@shoal/replica'
-import { checkRowKey, rowKeyName, splitName } from '@shoal/ring'
+import { checkRowKey, partitionOfRowKey } from '@shoal/ring'
 import { verifyRow } from '@shoal/storage'
 import { answerKinds, decodeRefusal, questionKinds } from '@shoal/wire'
 import { bit, countOf } from './core/judge.ts'
 import type { Desk } from './desk.ts'
-import { locate, type Place } from './place.ts'
 import type { PeerSink } from './ports.ts'
 import { mergeMessage } from './repair.ts'
-import type { Buckets } from './requests.ts'
 
 /** One row out of a backup: its key as stored, and all that was known of it. */
 export interface RestoredRow {
@@ -22,6 +20,9 @@ const TIMEOUT = seconds(10)
  * Merges a row into all of its replicas. It overwrites nothing: what is newer there stays, what is
  * concurrent becomes a sibling, and the same row twice is the same row once.
  *
+ * All N of the ring, whatever its bucket asks for: that takes no properties of buckets, which may
+ * lie in the same backup and be unknown yet, and the comparison of replicas brings it there anyway.
+ *
  * Done when a quorum has it on disk; who failed is owed it (H1).
  *
  * Errors: SHOAL_ROW_DAMAGED and SHOAL_FRAME_INVALID for what is no row of that key,
@@ -29,7 +30,6 @@ const TIMEOUT = seconds(10)
  */
 export function restoreRow(
   desk: Desk,
-  buckets: Pick<Buckets, 'of'>,
   { rowKey, row }: RestoredRow,
   done: (failure: ShoalError | undefined) => void,
 ): void {
@@ -37,40 +37,36 @@ export function restoreRow(
   if (verifyRow(row, rowKey.readBigUInt64BE(0)) !== 'ok') {
     throw new ShoalError('SHOAL_ROW_DAMAGED', 'The row fails its checksums.')
   }
-  const { bucket, key } = splitName(rowKeyName(rowKey))
-  const place = locate(desk, buckets, bucket, key)
-  new Restoring(desk, place, row, done).start()
+  new Restoring(desk, { rowKey, row }, done).start()
 }
 
 class Restoring implements PeerSink, MergeSink {
   readonly #desk: Desk
-  readonly #place: Place
-  readonly #row: Buffer
+  readonly #nodes: readonly NodeId[]
+  /** This node's place among them, −1 when it is none of them. */
+  readonly #self: number
+  readonly #restored: RestoredRow
   readonly #message: Buffer
   readonly #done: (failure: ShoalError | undefined) => void
   #durable = 0
   #pending: number
 
-  constructor(
-    desk: Desk,
-    place: Place,
-    row: Buffer,
-    done: (failure: ShoalError | undefined) => void,
-  ) {
+  constructor(desk: Desk, restored: RestoredRow, done: (failure: ShoalError | undefined) => void) {
+    const ring = desk.ring()
     this.#desk = desk
-    this.#place = place
-    this.#row = row
-    this.#message = mergeMessage(0, place.rowKey, row)
+    this.#nodes = ring.preferenceList(partitionOfRowKey(restored.rowKey, ring.partitions))
+    this.#self = this.#nodes.indexOf(desk.self)
+    this.#restored = restored
+    this.#message = mergeMessage(0, restored.rowKey, restored.row)
     this.#done = done
-    this.#pending = bit(place.nodes.length) - 1
+    this.#pending = bit(this.#nodes.length) - 1
   }
 
   start(): void {
-    const { nodes, self, rowKey } = this.#place
     const body = this.#message
-    for (const [tag, to] of nodes.entries()) {
-      if (tag === self) {
-        const operation = { rowKey, row: this.#row, heal: false, durable: true, sink: this }
+    for (const [tag, to] of this.#nodes.entries()) {
+      if (tag === this.#self) {
+        const operation = { ...this.#restored, heal: false, durable: true, sink: this }
         this.#desk.replica.merge({ kind: 'merge', ...operation })
       } else {
         this.#desk.peers.ask({ to, kind: questionKinds.merge, body, timeout: TIMEOUT, tag }, this)
@@ -81,11 +77,11 @@ class Restoring implements PeerSink, MergeSink {
   merged(): void {}
 
   durable(): void {
-    this.#ended(this.#place.self, true)
+    this.#ended(this.#self, true)
   }
 
   refused(code: ErrorCode): void {
-    this.failed(this.#place.self, code)
+    this.failed(this.#self, code)
   }
 
   answered(tag: number, kind: number, body: Buffer): void {
@@ -105,7 +101,8 @@ class Restoring implements PeerSink, MergeSink {
   }
 
   #finish(): void {
-    const { nodes, self } = this.#place
+    const nodes = this.#nodes
+    const self = this.#self
     const wanted = Math.floor(nodes.length / 2) + 1
     const got = countOf(this.#durable)
     if (got < wanted) {

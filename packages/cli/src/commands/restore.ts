@@ -33,8 +33,6 @@ const FILES_AT_A_TIME = 4
 const PIECE_ROWS = 500
 const PIECE_BYTES = 2 ** 20
 const TRIES = 5
-/** For the nodes to learn of the properties of buckets before rows of these come. */
-const SETTLE_MS = 1_500
 
 interface Part {
   readonly folder: string
@@ -115,11 +113,7 @@ class Restore {
   async run(): Promise<ExitCode> {
     const { io, options } = { io: this.#io, options: this.#options }
     if (!options.resume) await this.#forget()
-    await withClient(options, async (client) => {
-      // Properties of buckets first: where a row belongs follows from them.
-      if (await this.#each(client, isOfSystem, 'system')) await pause(SETTLE_MS)
-      await this.#each(client, (row) => !isOfSystem(row), 'values')
-    })
+    await withClient(options, (client) => this.#each(client))
     this.#progress.end()
     if (this.#faults.length === 0) await this.#forget()
     if (options.json) io.out.json({ restored: this.#restored, faults: this.#faults })
@@ -136,24 +130,20 @@ class Restore {
     }
   }
 
-  /** @returns whether there was any such row */
-  async #each(client: Client, wanted: (row: Row) => boolean, round: string): Promise<boolean> {
-    let any = false
+  async #each(client: Client): Promise<void> {
     await inParallel(this.#parts, FILES_AT_A_TIME, async (part) => {
-      const name = `${part.backup} ${part.file.file} ${round}`
+      const name = `${part.backup} ${part.file.file}`
       const done = await readDone(part.folder, this.#cluster)
       if (done.includes(name)) return
-      if (await this.#file(client, part, wanted)) any = true
+      await this.#file(client, part)
       await writeDone(part.folder, this.#cluster, name)
     })
-    return any
   }
 
-  async #file(client: Client, part: Part, wanted: (row: Row) => boolean): Promise<boolean> {
+  async #file(client: Client, part: Part): Promise<void> {
     const path = join(part.folder, part.file.file)
     let piece: Row[] = []
     let bytes = 0
-    let any = false
     const send = async (): Promise<void> => {
       if (piece.length > 0) await this.#send(client, piece, path)
       piece = []
@@ -162,8 +152,6 @@ class Restore {
     try {
       for await (const rows of readRowsFile(path, part.file)) {
         for (const row of rows) {
-          if (!wanted(row)) continue
-          any = true
           piece.push(row)
           bytes += row.row.length
           if (piece.length >= PIECE_ROWS || bytes >= PIECE_BYTES) await send()
@@ -174,7 +162,6 @@ class Restore {
       this.#faults.push(`${path}: ${error.message}`)
     }
     await send()
-    return any
   }
 
   /** What a cluster under load or in parts refuses is tried again; what is no row is told. */
@@ -194,6 +181,3 @@ class Restore {
     this.#progress.at(this.#restored, this.#rows, `${formatCount(this.#restored)} rows`)
   }
 }
-
-/** Names that begin with an underscore are the system's own. */
-const isOfSystem = ({ key }: Row): boolean => key[8] === 0x5f
