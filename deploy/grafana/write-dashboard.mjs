@@ -149,8 +149,8 @@ const rows = [
         description: 'Of one core. A node uses more than one while it compacts.',
       }),
       lines('Memory', 'bytes', [perNode(of('process_resident_memory_bytes'))]),
-      lines('Event loop, late by, 99th percentile', 'ms', [
-        perNode(of('shoal_event_loop_delay_p99_ms')),
+      lines('Event loop, late by, 99th percentile', 's', [
+        perNode(of('shoal_event_loop_delay_p99_seconds')),
       ]),
       lines('Requests refused because of load', 'reqps', [
         query(sumRate('shoal_shed_total', 'instance, reason'), '{{instance}}: {{reason}}'),

@@ -100,6 +100,11 @@ t.test('on real nodes', async (t) => {
     t.same(strangers(askedBy('shoal_no_such_total{nobody="x"}')), ['shoal_no_such_total', 'nobody'])
   })
 
+  t.test('amounts are in base units', async (t) => {
+    const scaled = [...names].filter((name) => /_(m?s|ms|millis\w*|[kmg]i?b|percent)$/.test(name))
+    t.same(scaled, [], 'seconds, bytes and ratios')
+  })
+
   t.test('the stories of the alerts are told with such metrics', async (t) => {
     const { tests } = parse(textOf('prometheus/rules.test.yaml'))
     const told = tests.flatMap((test) => test.input_series.map(({ series }) => series))

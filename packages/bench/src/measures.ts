@@ -77,7 +77,9 @@ export const measureEtcd = (servers: Servers, seconds: number): Promise<Figures>
 export const measureIdle = (servers: Servers, seconds: number): Promise<Figures> =>
   load(servers, shoalPuts(), { seconds, connections: 1 })
 
-/** Event-loop delay p99 of the worst node while the cluster works at 70 % of what it can do. */
+/**
+ * Event-loop delay p99, in ms, of the worst node while the cluster works at 70 % of what it can do.
+ */
 export async function measureLoopDelay(
   servers: Servers,
   capacity: number,
@@ -86,10 +88,10 @@ export async function measureLoopDelay(
   await Promise.all(servers.targets.map(({ port }) => readMetric(port, LOOP_DELAY)))
   await load(servers, shoalPuts(), { seconds, rate: capacity * 0.7 })
   const delays = await Promise.all(servers.targets.map(({ port }) => readMetric(port, LOOP_DELAY)))
-  return Math.max(...delays)
+  return Math.max(...delays) * 1_000
 }
 
-const LOOP_DELAY = 'shoal_event_loop_delay_p99_ms'
+const LOOP_DELAY = 'shoal_event_loop_delay_p99_seconds'
 
 export async function readMetric(port: number, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()

@@ -87,15 +87,14 @@ export function registerNodeMetrics(
     Number(admission.refusal !== undefined),
   )
   level(
-    'shoal_event_loop_delay_max_ms',
+    'shoal_event_loop_delay_max_seconds',
     'Longest delay of the event loop lately.',
-    () => admission.last?.loopDelayMaxMs ?? 0,
+    () => (admission.last?.loopDelayMaxMs ?? 0) / 1_000,
   )
-
   level(
-    'shoal_event_loop_delay_p99_ms',
+    'shoal_event_loop_delay_p99_seconds',
     'Delay of the event loop since metrics were last collected, 99th percentile.',
-    () => meter.takeDelayP99Ms(),
+    () => meter.takeDelayP99Ms() / 1_000,
   )
 
   total(
