@@ -86,7 +86,10 @@ export class Healer {
     if (this.#retrying || this.#isStopped || this.#unhealed.size === 0) return
     this.#retrying = this.#retryAll()
       .catch((error: unknown) => {
-        if (!this.#isStopped) this.#parts.env.halt(error as Error)
+        if (this.#isStopped) return
+        // The halt takes its time; until then nothing here begins again.
+        this.stop()
+        this.#parts.env.halt(error as Error)
       })
       .finally(() => {
         this.#retrying = undefined

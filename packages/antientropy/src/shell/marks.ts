@@ -56,7 +56,10 @@ export class Marks {
     if (this.#parts.marks.dirty().length === 0) return
     this.#working = this.#workAll()
       .catch((error: unknown) => {
-        if (!this.#isStopped) this.#parts.env.halt(error as Error)
+        if (this.#isStopped) return
+        // The halt takes its time; until then nothing here begins again.
+        this.stop()
+        this.#parts.env.halt(error as Error)
       })
       .finally(() => {
         this.#working = undefined

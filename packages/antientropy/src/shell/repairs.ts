@@ -106,7 +106,10 @@ export class Repairs {
     this.#working = true
     this.#workAll()
       .catch((error: unknown) => {
-        if (!this.#isStopped) this.#parts.env.halt(error as Error)
+        if (this.#isStopped) return
+        // The halt takes its time; until then nothing here begins again.
+        this.stop()
+        this.#parts.env.halt(error as Error)
       })
       .finally(() => {
         this.#working = false
