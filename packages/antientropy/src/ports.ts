@@ -9,6 +9,8 @@ import type { MergeOperation, RowSink } from '@shoal/replica'
 /** What this node holds. */
 export interface LocalReplica {
   segmentDigest(partition: Partition, segment: number): bigint
+  /** Neighbouring digests, big-endian, as many as `target` takes. @returns the target */
+  copyDigests(partition: Partition, first: number, target: Buffer): Buffer
   digestOf(version: Buffer, rowKey: Buffer): Buffer
   read(rowKey: Buffer, sink: RowSink): void
   merge(operation: MergeOperation): void

@@ -14,6 +14,13 @@ class Digests {
     return this.#digests.get(`${partition} ${segment}`) ?? 0n
   }
 
+  copyDigests(partition: Partition, first: number, target: Buffer): Buffer {
+    for (let at = 0; at < target.length; at += 8) {
+      target.writeBigUInt64BE(this.segmentDigest(partition, first + at / 8), at)
+    }
+    return target
+  }
+
   set(partition: number, segment: number, digest: bigint): void {
     this.#digests.set(`${partition} ${segment}`, digest)
   }

@@ -190,6 +190,11 @@ export class Replica {
     return this.#digests.segment(partition, segment)
   }
 
+  /** Neighbouring digests of a partition, big-endian, as many as `target` takes. */
+  copyDigests(partition: Partition, first: number, target: Buffer): Buffer {
+    return this.#digests.copy(partition, first, target)
+  }
+
   digestOf(version: Buffer, rowKey: Buffer): Buffer {
     const digest = Buffer.allocUnsafe(8)
     digest.writeBigUInt64BE(versionDigest(version, rowKey.readBigUInt64BE(0)))

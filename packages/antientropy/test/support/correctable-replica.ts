@@ -22,6 +22,13 @@ export class CorrectableReplica implements LocalReplica {
     return this.#replica.segmentDigest(partition, segment) ^ error
   }
 
+  copyDigests(partition: Partition, first: number, target: Buffer): Buffer {
+    for (let at = 0; at < target.length; at += 8) {
+      target.writeBigUInt64BE(this.segmentDigest(partition, first + at / 8), at)
+    }
+    return target
+  }
+
   digestOf(version: Buffer, rowKey: Buffer): Buffer {
     return this.#replica.digestOf(version, rowKey)
   }
