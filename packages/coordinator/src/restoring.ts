@@ -2,7 +2,7 @@ import { type ErrorCode, type NodeId, ShoalError, seconds } from '@shoal/kernel'
 import type { MergeSink } from '@shoal/replica'
 import { checkRowKey, partitionOfRowKey } from '@shoal/ring'
 import { verifyRow } from '@shoal/storage'
-import { answerKinds, decodeRefusal, questionKinds } from '@shoal/wire'
+import { answerKinds, decodeRefusal, mergeFlags, questionKinds } from '@shoal/wire'
 import { bit, countOf } from './core/judge.ts'
 import type { Desk } from './desk.ts'
 import type { PeerSink } from './ports.ts'
@@ -18,7 +18,8 @@ const TIMEOUT = seconds(10)
 
 /**
  * Merges a row into all of its replicas. It overwrites nothing: what is newer there stays, what is
- * concurrent becomes a sibling, and the same row twice is the same row once.
+ * concurrent becomes a sibling, and the same row twice is the same row once. A copy that fails its
+ * checksums is replaced, unless it is known to have had more (V11).
  *
  * All N of the ring, whatever its bucket asks for: that takes no properties of buckets, which may
  * lie in the same backup and be unknown yet, and the comparison of replicas brings it there anyway.
@@ -57,7 +58,7 @@ class Restoring implements PeerSink, MergeSink {
     this.#nodes = ring.preferenceList(partitionOfRowKey(restored.rowKey, ring.partitions))
     this.#self = this.#nodes.indexOf(desk.self)
     this.#restored = restored
-    this.#message = mergeMessage(0, restored.rowKey, restored.row)
+    this.#message = mergeMessage(mergeFlags.heal, restored.rowKey, restored.row)
     this.#done = done
     this.#pending = bit(this.#nodes.length) - 1
   }
@@ -66,7 +67,7 @@ class Restoring implements PeerSink, MergeSink {
     const body = this.#message
     for (const [tag, to] of this.#nodes.entries()) {
       if (tag === this.#self) {
-        const operation = { ...this.#restored, heal: false, durable: true, sink: this }
+        const operation = { ...this.#restored, heal: true, durable: true, sink: this }
         this.#desk.replica.merge({ kind: 'merge', ...operation })
       } else {
         this.#desk.peers.ask({ to, kind: questionKinds.merge, body, timeout: TIMEOUT, tag }, this)

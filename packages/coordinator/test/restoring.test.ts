@@ -1,7 +1,7 @@
 import type { NodeId, ShoalError } from '@shoal/kernel'
 import { makeRowKey, partitionOfRowKey } from '@shoal/ring'
 import t from 'tap'
-import { succeeded, TestCluster } from './support/cluster.ts'
+import { bodies, failed, succeeded, TestCluster } from './support/cluster.ts'
 
 const rowKey = makeRowKey('b', 'k')
 
@@ -43,4 +43,16 @@ t.test('a quorum on disk is enough, and who misses it is owed it (H1)', async (t
   t.match(cluster.node(first).owed, [{ to: third }])
   await cluster.isolate(second)
   t.match(await restore(first), { code: 'SHOAL_QUORUM_UNMET', details: { wanted: 2, got: 1 } })
+})
+
+t.test('a restored row mends copies that are damaged everywhere (V11)', async (t) => {
+  const { cluster, primaries, restore } = await emptyCluster()
+  t.equal(await restore(primaries[0]), undefined)
+  for (const id of primaries) {
+    cluster.node(id).store.disk.corrupt('rows', rowKey, cluster.env.random('rot'))
+  }
+  const first = primaries[0] ?? ''
+  t.equal(failed(await cluster.get(first, 'k')).code, 'SHOAL_QUORUM_UNMET')
+  t.equal(await restore(primaries[0]), undefined)
+  t.same(bodies(await cluster.get(first, 'k', { level: 'all' })), ['milk'])
 })

@@ -6,154 +6,23 @@ import {
   versionClock,
   visibleCount,
 } from '@shoal/causality'
-import { createTestEnv, type ErrorCode, type Partition, type TestEnv } from '@shoal/kernel'
-import { hash64, makeRowKey, partitionOfRowKey, rowKeyName, segmentOfRowKey } from '@shoal/ring'
-import {
-  createMemoryDisk,
-  createMemoryStore,
-  decodeValue,
-  type MemoryDisk,
-  readLossNotes,
-  rowBlocks,
-  rowVersion,
-  type Store,
-} from '@shoal/storage'
+import { makeRowKey, partitionOfRowKey, segmentOfRowKey } from '@shoal/ring'
+import { createMemoryDisk, rowVersion } from '@shoal/storage'
 import fc from 'fast-check'
 import t from 'tap'
-import { suspectKey } from '../src/digest-journal.ts'
-import type { MergeOperation, PutOperation, Written } from '../src/operations.ts'
-import { Replica } from '../src/replica.ts'
-
-const PARTITIONS = 8
-
-interface Opened {
-  readonly env: TestEnv
-  readonly disk: MemoryDisk
-  readonly store: Store
-  readonly replica: Replica
-  /** What the replica found wrong with its disk. */
-  readonly told: string[]
-}
-
-async function open(disk = createMemoryDisk(), seed = 1): Promise<Opened> {
-  const env = createTestEnv({ seed })
-  const store = createMemoryStore(env, { disk })
-  const told: string[] = []
-  const replica = await settle(
-    env,
-    Replica.open({
-      ...{ env, store, partitions: PARTITIONS },
-      onDamage: (rowKey) => void told.push(`damaged ${rowKeyName(rowKey)}`),
-      onLoss: ({ kind, partition }) => void told.push(`${kind} ${partition}`),
-    }),
-  )
-  return { env, disk, store, replica, told }
-}
-
-/** Runs promises and turns until a promise has ended. */
-async function settle<T>(env: TestEnv, promise: Promise<T>): Promise<T> {
-  let ended = false
-  promise
-    .finally(() => {
-      ended = true
-    })
-    .catch(() => {})
-  for (let round = 0; round < 2_000 && !ended; round++) {
-    for (let hop = 0; hop < 10; hop++) await Promise.resolve()
-    env.drainTurns()
-    if (round > 100) env.advance(1 as never)
-  }
-  return promise
-}
-
-interface PutResult {
-  readonly written?: Written
-  readonly durable: boolean
-  readonly refused?: ErrorCode
-}
-
-function put(
-  { env, replica }: Opened,
-  key: string,
-  value: string,
-  given: Partial<PutOperation> = {},
-): Promise<PutResult> {
-  return settle(
-    env,
-    new Promise((resolve) => {
-      let written: Written | undefined
-      replica.put({
-        kind: 'put',
-        rowKey: makeRowKey('b', key),
-        tombstone: false,
-        body: Buffer.from(value),
-        contentType: 'text/plain',
-        contentEncoding: '',
-        context: undefined,
-        seen: undefined,
-        checked: undefined,
-        blind: 'overwrite',
-        expiry: 0,
-        request: undefined,
-        siblingsMax: 50,
-        durable: true,
-        ...given,
-        sink: {
-          written: (result) => {
-            written = result
-            if (given.durable === false) resolve({ written: result, durable: false })
-          },
-          durable: () => resolve({ ...(written ? { written } : {}), durable: true }),
-          refused: (refused) => resolve({ refused, durable: false }),
-        },
-      })
-    }),
-  )
-}
-
-function merge(
-  { env, replica }: Opened,
-  key: string,
-  row: Buffer,
-  given: Partial<MergeOperation> = {},
-): Promise<ErrorCode | 'durable'> {
-  return settle(
-    env,
-    new Promise((resolve) => {
-      replica.merge({
-        kind: 'merge',
-        rowKey: makeRowKey('b', key),
-        row,
-        heal: false,
-        durable: true,
-        ...given,
-        sink: { merged: () => {}, durable: () => resolve('durable'), refused: resolve },
-      })
-    }),
-  )
-}
-
-function read({ env, replica }: Opened, key: string): Promise<Buffer | undefined | ErrorCode> {
-  return settle(
-    env,
-    new Promise((resolve) => {
-      replica.read(makeRowKey('b', key), { row: resolve, failed: resolve })
-    }),
-  )
-}
-
-async function values(node: Opened, key: string): Promise<string[]> {
-  const row = await read(node, key)
-  if (!Buffer.isBuffer(row)) return []
-  return rowBlocks(row)
-    .map(decodeValue)
-    .filter(({ tombstone }) => !tombstone)
-    .map(({ body }) => body.toString())
-    .sort()
-}
-
-const rowOf = (written: Written | undefined, key: string): Buffer =>
-  (written?.message ?? Buffer.alloc(0)).subarray(3 + makeRowKey('b', key).length)
+import {
+  digestsHold,
+  merge,
+  type Opened,
+  open,
+  PARTITIONS,
+  put,
+  read,
+  reopen,
+  rowOf,
+  settle,
+  values,
+} from './support/opened.ts'
 
 t.test('a put is written, then durable, and can be read (P3)', async (t) => {
   const node = await open()
@@ -279,23 +148,6 @@ t.test(
   },
 )
 
-async function digestsHold({ env, store, replica }: Opened): Promise<boolean> {
-  const page = await settle(env, store.scan({ column: 'rows', limit: 1_000 }))
-  const wanted = new Map<string, bigint>()
-  for (const { key, value } of page.rows) {
-    const place = `${partitionOfRowKey(key, PARTITIONS)} ${segmentOfRowKey(key, PARTITIONS)}`
-    const digest = hash64(rowVersion(value), key.readBigUInt64BE(0))
-    wanted.set(place, (wanted.get(place) ?? 0n) ^ digest)
-  }
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    for (let segment = 0; segment < 1_024; segment++) {
-      const digest = replica.segmentDigest(partition as Partition, segment)
-      if (digest !== (wanted.get(`${partition} ${segment}`) ?? 0n)) return false
-    }
-  }
-  return true
-}
-
 t.test('a read error refuses the write and changes nothing (P5)', async (t) => {
   const node = await open()
   await put(node, 'k', 'v')
@@ -305,12 +157,6 @@ t.test('a read error refuses the write and changes nothing (P5)', async (t) => {
   t.equal(refused.refused, 'SHOAL_STORE_FAILED')
   t.same(await values(fresh, 'k'), ['v'])
 })
-
-async function reopen(node: Opened): Promise<Opened> {
-  await settle(node.env, node.replica.close())
-  await settle(node.env, node.store.close())
-  return open(node.disk, 9)
-}
 
 t.test('a full disk refuses the group and leaves everything as it was (P9)', async (t) => {
   const node = await open()
@@ -400,58 +246,6 @@ t.test('a repeated request does not answer what its own check has read (P8, V5)'
   t.equal(compareClocks(answered, 0, state, 0), 'before', 'w came after its first try')
 })
 
-t.test(
-  'a damaged row is not served, and a heal puts a sound copy in its place (P10)',
-  async (t) => {
-    const node = await open()
-    const { written } = await put(node, 'k', 'v')
-    const row = Buffer.from(rowOf(written, 'k'))
-    node.disk.corrupt('rows', makeRowKey('b', 'k'), node.env.random('rot'))
-    t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
-    t.same(node.told, ['damaged b\0k'], 'and it is told of')
-    t.equal(await merge(node, 'k', row), 'durable', 'an equal version alone does not notice')
-    t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
-    t.equal(await merge(node, 'k', row, { heal: true }), 'durable')
-    t.same(await values(node, 'k'), ['v'])
-  },
-)
-
-t.test(
-  'a key whose version record is damaged too is refused, then healed under a new actor (P10)',
-  async (t) => {
-    const node = await open()
-    const { written } = await put(node, 'k', 'v')
-    const row = Buffer.from(rowOf(written, 'k'))
-    const after = await reopen(node)
-    after.disk.corrupt('rows', makeRowKey('b', 'k'), after.env.random('rot'))
-    after.disk.corrupt('versions', makeRowKey('b', 'k').subarray(8), after.env.random('rot'))
-    t.equal((await put(after, 'k', 'w')).refused, 'SHOAL_ROW_DAMAGED')
-    t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
-    t.same(await values(after, 'k'), ['v'])
-    const next = await put(after, 'k', 'w')
-    t.notSame(next.written?.actor, written?.actor)
-    t.ok(await digestsHold(after))
-    const partition = partitionOfRowKey(makeRowKey('b', 'k'), PARTITIONS)
-    t.same(after.told, ['damaged b\0k', `forgotten ${partition}`])
-    const notes = await settle(after.env, readLossNotes(after.store))
-    t.same(notes, { all: false, partitions: [partition] }, 'a crash leaves what was lost (Q6)')
-  },
-)
-
-t.test('a rebuild counts a damaged row with its version, as its repair does (E1)', async (t) => {
-  const node = await open()
-  const { written } = await put(node, 'k', 'v')
-  const row = Buffer.from(rowOf(written, 'k'))
-  const rowKey = makeRowKey('b', 'k')
-  const doubt = node.store.batch()
-  doubt.put('digests', suspectKey(partitionOfRowKey(rowKey, PARTITIONS)), Buffer.alloc(0))
-  node.store.write(doubt)
-  node.disk.corrupt('rows', rowKey, node.env.random('rot'))
-  const after = await reopen(node)
-  t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
-  t.ok(await digestsHold(after))
-})
-
 t.test('a digest is put right only while it is what was compared (E4)', async (t) => {
   const node = await open()
   await put(node, 'k', 'v')
@@ -480,18 +274,4 @@ t.test('siblings are refused at their limit, merges never are (V8)', async (t) =
   t.equal(await merge(left, 'k', rowOf(other.written, 'k')), 'durable')
   const row = (await read(left, 'k')) as Buffer
   t.equal(visibleCount(rowVersion(row), 0), 3)
-})
-
-t.test('one damaged block refuses its own key, not the group it is in (P10)', async (t) => {
-  const node = await open()
-  for (const key of ['a', 'b', 'c']) await put(node, key, 'v')
-  const after = await reopen(node)
-  after.disk.failRead('versions', makeRowKey('b', 'b').subarray(8), 'SHOAL_ROW_DAMAGED')
-  after.disk.failRead('rows', makeRowKey('b', 'b'), 'SHOAL_ROW_DAMAGED')
-  const results = await Promise.all(['a', 'b', 'c'].map((key) => put(after, key, 'w')))
-  t.same(
-    results.map(({ refused }) => refused),
-    [undefined, 'SHOAL_ROW_DAMAGED', undefined],
-  )
-  t.equal(await read(after, 'b'), 'SHOAL_ROW_DAMAGED')
 })

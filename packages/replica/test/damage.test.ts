@@ -1,0 +1,96 @@
+import { makeRowKey, partitionOfRowKey } from '@shoal/ring'
+import { readLossNotes } from '@shoal/storage'
+import t from 'tap'
+import { suspectKey } from '../src/digest-journal.ts'
+import {
+  digestsHold,
+  merge,
+  open,
+  PARTITIONS,
+  put,
+  read,
+  reopen,
+  rowOf,
+  settle,
+  values,
+} from './support/opened.ts'
+
+t.test(
+  'a damaged row is not served, and a heal puts a sound copy in its place (P10)',
+  async (t) => {
+    const node = await open()
+    const { written } = await put(node, 'k', 'v')
+    const row = Buffer.from(rowOf(written, 'k'))
+    node.disk.corrupt('rows', makeRowKey('b', 'k'), node.env.random('rot'))
+    t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
+    t.same(node.told, ['damaged b\0k'], 'and it is told of')
+    t.equal(await merge(node, 'k', row), 'durable', 'an equal version alone does not notice')
+    t.equal(await read(node, 'k'), 'SHOAL_ROW_DAMAGED')
+    t.equal(await merge(node, 'k', row, { heal: true }), 'durable')
+    t.same(await values(node, 'k'), ['v'])
+  },
+)
+
+t.test(
+  'a key whose version record is damaged too is refused, then healed under a new actor (P10)',
+  async (t) => {
+    const node = await open()
+    const { written } = await put(node, 'k', 'v')
+    const row = Buffer.from(rowOf(written, 'k'))
+    const after = await reopen(node)
+    after.disk.corrupt('rows', makeRowKey('b', 'k'), after.env.random('rot'))
+    after.disk.corrupt('versions', makeRowKey('b', 'k').subarray(8), after.env.random('rot'))
+    t.equal((await put(after, 'k', 'w')).refused, 'SHOAL_ROW_DAMAGED')
+    t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
+    t.same(await values(after, 'k'), ['v'])
+    const next = await put(after, 'k', 'w')
+    t.notSame(next.written?.actor, written?.actor)
+    t.ok(await digestsHold(after))
+    const partition = partitionOfRowKey(makeRowKey('b', 'k'), PARTITIONS)
+    t.same(after.told, ['damaged b\0k', `forgotten ${partition}`])
+    const notes = await settle(after.env, readLossNotes(after.store))
+    t.same(notes, { all: false, partitions: [partition] }, 'a crash leaves what was lost (Q6)')
+  },
+)
+
+t.test('a damaged copy never forgets: less is refused, all it knew mends it (P10)', async (t) => {
+  const node = await open()
+  const older = Buffer.from(rowOf((await put(node, 'k', 'v')).written, 'k'))
+  await put(node, 'k', 'only here')
+  node.disk.corrupt('rows', makeRowKey('b', 'k'), node.env.random('rot'))
+  t.equal(await merge(node, 'k', older, { heal: true }), 'SHOAL_ROW_DAMAGED')
+  t.same(await put(node, 'k', 'beside', { blind: 'sibling' }), {
+    refused: 'SHOAL_ROW_DAMAGED',
+    durable: false,
+  })
+  t.ok((await put(node, 'k', 'instead')).durable, 'a write that replaces everything needs no row')
+  t.same(await values(node, 'k'), ['instead'])
+})
+
+t.test('a rebuild counts a damaged row with its version, as its repair does (E1)', async (t) => {
+  const node = await open()
+  const { written } = await put(node, 'k', 'v')
+  const row = Buffer.from(rowOf(written, 'k'))
+  const rowKey = makeRowKey('b', 'k')
+  const doubt = node.store.batch()
+  doubt.put('digests', suspectKey(partitionOfRowKey(rowKey, PARTITIONS)), Buffer.alloc(0))
+  node.store.write(doubt)
+  node.disk.corrupt('rows', rowKey, node.env.random('rot'))
+  const after = await reopen(node)
+  t.equal(await merge(after, 'k', row, { heal: true }), 'durable')
+  t.ok(await digestsHold(after))
+})
+
+t.test('one damaged block refuses its own key, not the group it is in (P10)', async (t) => {
+  const node = await open()
+  for (const key of ['a', 'b', 'c']) await put(node, key, 'v')
+  const after = await reopen(node)
+  after.disk.failRead('versions', makeRowKey('b', 'b').subarray(8), 'SHOAL_ROW_DAMAGED')
+  after.disk.failRead('rows', makeRowKey('b', 'b'), 'SHOAL_ROW_DAMAGED')
+  const results = await Promise.all(['a', 'b', 'c'].map((key) => put(after, key, 'w')))
+  t.same(
+    results.map(({ refused }) => refused),
+    [undefined, 'SHOAL_ROW_DAMAGED', undefined],
+  )
+  t.equal(await read(after, 'b'), 'SHOAL_ROW_DAMAGED')
+})
