@@ -101,22 +101,27 @@ t.test('a trace has a lane for each replica, the coordinator first', async (t) =
   const lanes = lanesOf({
     ...{ id: '', node: 'n2', operation: 'put', bucket: '', key: '', started: 0 },
     events: [
+      { at: 0.1, node: 'n2', event: 'asked', detail: '' },
       { at: 0.5, node: 'n2', event: 'written', detail: '' },
+      { at: 0.6, node: 'n1', event: 'asked', detail: '' },
+      { at: 0.7, node: 'n3', event: 'asked', detail: '' },
       { at: 2, node: 'n1', event: 'durable', detail: '' },
       { at: 2.5, node: 'n2', event: 'durable', detail: '' },
     ],
     replicas: [
       { node: 'n1', role: 'primary', state: 'durable', ms: 2 },
       { node: 'n2', role: 'primary', state: 'durable', ms: 2.5 },
-      { node: 'n3', role: 'primary', state: 'not-asked', ms: 0 },
+      { node: 'n3', role: 'primary', state: 'asked', ms: 0 },
+      { node: 'n4', role: 'fallback', state: 'not-asked', ms: 0 },
     ],
   })
   t.same(
-    lanes.map(({ node, state, to }) => [node, state, to]),
+    lanes.map(({ node, state, from, to }) => [node, state, from, to]),
     [
-      ['n2', 'durable', 2.5],
-      ['n1', 'durable', 2],
-      ['n3', 'not-asked', 0],
+      ['n2', 'durable', 0.1, 2.5],
+      ['n1', 'durable', 0.6, 2],
+      ['n3', 'asked', 0.7, 0.7],
+      ['n4', 'not-asked', 0, 0],
     ],
   )
   t.equal(axisEnd(lanes), 3)

@@ -71,6 +71,7 @@ export class Confirmation implements PeerSink, MergeSink, DeadlineEntry {
     const { rowKey, row, self } = this.#plan
     const message = mergeMessage(0, rowKey, row)
     for (const candidate of indices(this.#asked)) {
+      this.#plan.progress.asked(candidate)
       if (candidate === self) {
         this.#desk.replica.merge({
           kind: 'merge',

@@ -35,6 +35,13 @@ export class Progress {
     return standIns.reduce((set, node) => set | bit(this.nodes.indexOf(node)), 0)
   }
 
+  /** What may never answer is known to have been asked. Told to traces as an event. */
+  asked(candidate: number): void {
+    this.#states[candidate] = ASKED
+    const node = this.nodes[candidate]
+    if (this.#events && node) this.mark(node, ASKED)
+  }
+
   /** @param state  a word people understand, or an error code */
   note(candidate: number, state: string, detail = ''): void {
     const at = this.#env.clock.elapsed() - this.began
@@ -62,5 +69,8 @@ export class Progress {
     }))
   }
 }
+
+/** The state of a replica that was asked and has not answered. */
+const ASKED = 'asked'
 
 const round = (ms: number): number => Math.round(ms * 1_000) / 1_000

@@ -277,6 +277,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
 
   #ask(candidate: number): void {
     if (candidate === this.#self) {
+      this.#plan.progress.asked(candidate)
       return this.#desk.replica.read(this.#rowKey, new OwnRow(this, candidate))
     }
     if (this.#waitingForOwn) this.#waitingForOwn.push(candidate)
@@ -297,6 +298,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     const left = timeLeft(this.#desk, deadline)
     const flags = consistency.strict ? readFlags.durable | readFlags.counted : 0
     const body = encodeRead(flags, this.#digest, this.#rowKey)
+    progress.asked(candidate)
     this.#desk.peers.ask(
       { to, kind: questionKinds.read, body, timeout: left, tag: candidate },
       this,

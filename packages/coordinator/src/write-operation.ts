@@ -81,11 +81,12 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
   }
 
   start(): void {
-    const { put, consistency, deadline, reach } = this.#plan
+    const { put, consistency, deadline, reach, progress } = this.#plan
     this.#desk.deadlines.add(this, deadline)
     // Who owes the write counts once row and hints are on disk, whatever was asked for (H1).
     const durable = consistency.durable > 0 || reach.kept !== 0
     const owedTo = reach.kept
+    progress.asked(reach.self)
     this.#desk.replica.put({ ...put, kind: 'put', durable, owedTo, sink: this })
   }
 
@@ -180,6 +181,7 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
       standsFor === 0
         ? { kind: questionKinds.merge, body: message }
         : { kind: questionKinds.mergeAsStandIn, body: encodeStandIn(standsFor, message) }
+    progress.asked(candidate)
     this.#desk.peers.ask({ to, ...question, timeout, tag: candidate }, this)
   }
 

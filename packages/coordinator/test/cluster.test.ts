@@ -315,7 +315,11 @@ t.test('a trace tells what every replica did', async (t) => {
   })
   await cluster.until(() => trace !== undefined)
   t.match(trace, { node: 'n1', operation: 'put', bucket: 'b', key: 'k' })
-  t.ok((trace?.events.length ?? 0) >= 3)
+  const told = trace?.events.map(({ node, event }) => `${node} ${event}`) ?? []
+  for (const node of ['n1', 'n2', 'n3']) {
+    const [asked, answered] = [told.indexOf(`${node} asked`), told.indexOf(`${node} durable`)]
+    t.ok(asked >= 0 && asked < answered, `${node} was asked, then answered: ${told}`)
+  }
 })
 
 t.test('of two checked writes that race through one node one is refused', async (t) => {

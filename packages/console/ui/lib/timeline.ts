@@ -6,7 +6,7 @@ export interface Lane {
   readonly coordinates: boolean
   /** The last thing known of it. */
   readonly state: string
-  /** Milliseconds from the first to the last event. */
+  /** Milliseconds from when it was asked to the last that is known of it. */
   readonly from: number
   readonly to: number
   readonly marks: readonly {
@@ -28,13 +28,13 @@ export function lanesOf(trace: Trace): Lane[] {
     .map((node) => {
       const marks = trace.events.filter((event) => event.node === node)
       const report = trace.replicas.find((replica) => replica.node === node)
-      const times = marks.map(({ at }) => at)
+      const times = marks.length > 0 ? marks.map(({ at }) => at) : [report?.ms ?? 0]
       return {
         node,
         coordinates: node === trace.node,
         state: marks.at(-1)?.event ?? report?.state ?? '',
-        from: Math.min(...times, report?.ms ?? Number.POSITIVE_INFINITY, Number.MAX_VALUE),
-        to: Math.max(0, ...times, report?.ms ?? 0),
+        from: Math.min(...times),
+        to: Math.max(...times),
         marks,
       }
     })
