@@ -84,6 +84,7 @@ export const errorCatalogue = {
   // 503: nothing was sent.
   SHOAL_QUORUM_UNREACHABLE: entry(503, 'Fewer replicas are reachable than asked for', 'after', 'not-applied', 'Wait, ask for less consistency, or bring the nodes in `replicas` back.'),
   SHOAL_SESSION_UNSATISFIED: entry(503, 'No reachable replica has what this session has seen', 'after', 'not-applied', 'Wait for the replicas in `replicas`, or read without the session.'),
+  SHOAL_COPY_INCOMPLETE: entry(503, 'The copy of this node has lost data', 'after', 'not-applied', 'Ask another node that holds the partition, or wait until this one has merged from the others.'),
   SHOAL_OVERLOADED: entry(503, 'The node is shedding load', 'after', 'not-applied', 'Send fewer requests at a time, or add nodes.'),
   SHOAL_DRAINING: entry(503, 'The node is shutting down', 'after', 'not-applied', 'Use another node.'),
   SHOAL_CONNECTIONS_FULL: entry(503, 'The node has too many open connections', 'after', 'not-applied', 'Close idle connections, or use another node.'),

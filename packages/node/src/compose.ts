@@ -167,7 +167,10 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     }),
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
     repairs: createRepairsView({ ring, antiEntropy, budget, handoff, replica, jobs }),
-    backup: createBackupView({ ring, store, replica, coordinator }),
+    backup: createBackupView({
+      ...{ ring, store, replica, coordinator },
+      ...(engine.isComparing && { lost: antiEntropy }),
+    }),
     jobs,
     events: events.hub,
     admission,

@@ -18,6 +18,13 @@ const tags = ['Backup']
 const config = { operation: 'state', access: 'admin' } as const
 const params = Type.Object({ partition: Type.String({ pattern: '^[0-9]{1,4}$' }) })
 
+const refusals = [
+  'SHOAL_QUERY_INVALID',
+  'SHOAL_REQUEST_INVALID',
+  'SHOAL_COPY_INCOMPLETE',
+  'SHOAL_INTERNAL',
+] as const
+
 /** NaN, which no node holds, for what is no number. */
 const partitionOf = ({ partition }: { readonly partition: string }): number =>
   /^[0-9]{1,4}$/.test(partition) ? Number(partition) : Number.NaN
@@ -36,7 +43,7 @@ export function addBackupRoutes(app: App, { backup, cluster }: Services): void {
         params,
         response: {
           200: json('As it is now.', BackupDigests),
-          ...problems('SHOAL_QUERY_INVALID', 'SHOAL_REQUEST_INVALID', 'SHOAL_INTERNAL'),
+          ...problems(...refusals),
         },
       },
     },
@@ -63,7 +70,7 @@ export function addBackupRoutes(app: App, { backup, cluster }: Services): void {
         }),
         response: {
           200: json('One page.', BackupPageState),
-          ...problems('SHOAL_QUERY_INVALID', 'SHOAL_REQUEST_INVALID', 'SHOAL_INTERNAL'),
+          ...problems(...refusals),
         },
       },
     },
