@@ -249,6 +249,8 @@ export const limits = {
   backgroundBytesMin: kibibytes(256),
   /** A second, for all background work together, when the node is idle. */
   backgroundBytesMax: mebibytes(64),
+  /** Spans of the day in which a node may be told to be quiet. */
+  quietSpansMax: 16,
   /** How often the background budget looks at the foreground. */
   backgroundSample: seconds(1),
 

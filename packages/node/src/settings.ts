@@ -1,3 +1,4 @@
+import type { BudgetSettings } from '@shoal/antientropy'
 import type { BucketProperties } from '@shoal/coordinator'
 import type { NodeId } from '@shoal/kernel'
 import type { MemberSetting } from '@shoal/ring'
@@ -20,6 +21,8 @@ export interface NodeSettings {
   readonly durability: 'fsync' | 'memory'
   readonly valueBytesMax: number
   readonly versionCacheBytes: number
+  /** Absent: no hour is quiet. */
+  readonly budget?: Pick<BudgetSettings, 'quietHours'>
   readonly bucketDefaults: Omit<BucketProperties, 'n' | 'mode'>
 }
 

@@ -57,6 +57,24 @@ const flagFaults: [flags: Parts['flags'], error: string][] = [
     { versionCacheBytes: '2GiB' },
     '--version-cache-bytes: it is an amount from 0 to 1GiB, in B, KiB, MiB or GiB, not "2GiB"',
   ],
+  [
+    { repairQuietHours: 'night' },
+    '--repair-quiet-hours: it is hours of the day in UTC, such as 08:00-20:00, ' +
+      'separated by commas, not "night"',
+  ],
+  [
+    { repairQuietHours: '08:00-12:00,13:00-24:01' },
+    '--repair-quiet-hours: it is hours of the day in UTC, such as 08:00-20:00, ' +
+      'separated by commas, not "13:00-24:01"',
+  ],
+  [
+    { repairQuietHours: '08:00-08:00' },
+    '--repair-quiet-hours: 08:00-08:00 has no length; for the whole day write 00:00-24:00',
+  ],
+  [
+    { repairQuietHours: Array.from({ length: 17 }, () => '08:00-09:00').join(',') },
+    '--repair-quiet-hours: it is at most 16 spans of hours, not 17',
+  ],
   [{ log: 'xml' }, '--log: it is text or json, not "xml"'],
   [{ logLevel: 'warning' }, '--log-level: it is info, warn or error, not "warning"'],
   [{ allowOpen: 'yes' }, '--allow-open: it is true or false, not "yes"'],
@@ -124,6 +142,16 @@ const tomlFaults: [toml: string, ...errors: string[]][] = [
   [
     '[buckets]\nconsistency = 1',
     ': buckets.consistency: it is a consistency, such as quorum;r=1, not a number',
+  ],
+  [
+    '[repair]\nquiet-hours = 8',
+    ': repair.quiet-hours: it is hours of the day in UTC, such as 08:00-20:00, ' +
+      'separated by commas, not a number',
+  ],
+  [
+    '[repair]\nquiet-hours = ["08:00-20:00", 8]',
+    ': repair.quiet-hours: it is hours of the day in UTC, such as 08:00-20:00, ' +
+      'separated by commas, not a number',
   ],
   ['members = "n1"', ': members: members are tables, each under a line [[members]]'],
   ['members = []', ': members: a ring has 1 to 1000 members, not 0'],

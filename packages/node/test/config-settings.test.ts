@@ -154,6 +154,17 @@ const cases: Record<Exclude<SettingId, 'config' | 'secret'>, Case> = {
     value: 1_024,
     standard: 33_554_432,
   },
+  repairQuietHours: {
+    text: '08:00-12:00, 22:30-06:00',
+    toml: '["08:00-12:00", "22:30-06:00"]',
+    shown: '08:00-12:00,22:30-06:00',
+    of: ({ settings }) => settings.budget?.quietHours,
+    value: [
+      { fromMinute: 480, toMinute: 720 },
+      { fromMinute: 1_350, toMinute: 360 },
+    ],
+    standard: undefined,
+  },
   log: { text: 'json', of: ({ log }) => log.format, value: 'json', standard: 'text' },
   logLevel: { text: 'warn', of: ({ log }) => log.level, value: 'warn', standard: 'info' },
   bucketConsistency: {

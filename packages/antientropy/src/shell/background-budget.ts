@@ -1,5 +1,5 @@
 import { type Env, limits, type Millis, millis, type Timer } from '@shoal/kernel'
-import { BudgetCore, type BudgetSettings, budgetDefaults } from '../core/budget.ts'
+import { BudgetCore, type BudgetSettings, budgetDefaults, type QuietHours } from '../core/budget.ts'
 import type { Budget } from '../ports.ts'
 
 export interface BudgetFigures {
@@ -8,6 +8,7 @@ export interface BudgetFigures {
   readonly paused: boolean
   /** Quiet hours: the rate is the least there is. */
   readonly quiet: boolean
+  readonly quietHours: readonly QuietHours[]
   readonly granted: number
   /** Work that waits for tokens, in bytes. */
   readonly waiting: number
@@ -24,6 +25,7 @@ interface Waiter {
 export class BackgroundBudget implements Budget {
   readonly #env: Env
   readonly #core: BudgetCore
+  readonly #quietHours: readonly QuietHours[]
   readonly #p99: () => Millis | undefined
   #waiters: Waiter[] = []
   #sampling: Timer | undefined
@@ -39,6 +41,7 @@ export class BackgroundBudget implements Budget {
     this.#env = parts.env
     this.#p99 = parts.p99
     const settings = { ...budgetDefaults, ...parts.settings }
+    this.#quietHours = settings.quietHours
     this.#core = new BudgetCore(settings, parts.env.clock.elapsed())
     this.#sample()
   }
@@ -72,7 +75,7 @@ export class BackgroundBudget implements Budget {
     const { rate, paused, quiet, granted } = this.#core
     const wait = this.#core.waitFor(this.#now())
     const etaMs = wait === undefined ? undefined : wait + (waiting / rate) * 1_000
-    return { rate, paused, quiet, granted, waiting, etaMs }
+    return { rate, paused, quiet, quietHours: this.#quietHours, granted, waiting, etaMs }
   }
 
   /** Lets everyone in: the node stops, and whoever waits has to find out. */

@@ -91,6 +91,7 @@ const headings: Record<FlagDefinition['group'], string> = {
   cluster: 'The cluster:',
   security: 'Who may ask:',
   storage: 'Storage:',
+  repair: 'Work in the background:',
   log: 'Log:',
   buckets: 'Buckets without properties of their own:',
 }

@@ -108,7 +108,7 @@ function errorOf(
 }
 
 function assemble({ values }: ConfigValues, secret: string): Pick<NodeConfig, 'settings' | 'log'> {
-  const { peerListen, chaosControl } = values
+  const { peerListen, chaosControl, repairQuietHours } = values
   return {
     settings: {
       nodeId: nodeId(there(values, 'nodeId')),
@@ -124,6 +124,7 @@ function assemble({ values }: ConfigValues, secret: string): Pick<NodeConfig, 's
       durability: there(values, 'durability'),
       valueBytesMax: there(values, 'valueBytesMax'),
       versionCacheBytes: there(values, 'versionCacheBytes'),
+      ...(repairQuietHours === undefined ? {} : { budget: { quietHours: repairQuietHours } }),
       bucketDefaults: {
         consistency: there(values, 'bucketConsistency'),
         conflicts: there(values, 'bucketConflicts'),

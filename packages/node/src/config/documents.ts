@@ -50,6 +50,7 @@ const groups: readonly { readonly group: Group; readonly title: string }[] = [
   { group: 'cluster', title: 'The cluster' },
   { group: 'security', title: 'Who may ask' },
   { group: 'storage', title: 'What it stores' },
+  { group: 'repair', title: 'Work in the background' },
   { group: 'log', title: 'The log' },
   { group: 'buckets', title: 'Buckets without properties of their own' },
 ]

@@ -5,6 +5,7 @@ import { formatAsked, parseConsistency } from '../http/headers/consistency.ts'
 import { excerpt } from '../http/headers/fault.ts'
 import { readAddress } from './address.ts'
 import { formatBytes, parseBytes } from './bytes.ts'
+import { hoursWanted, readHours } from './hours.ts'
 import { isTable, readMembersTables, readMembersText, ringProblems } from './members.ts'
 import { didYouMean, type Reading, wrong } from './reading.ts'
 import type { Kind } from './schema.ts'
@@ -25,6 +26,8 @@ export function readText(kind: Kind, text: string): Reading<unknown> {
       return readMembersText(text)
     case 'consistency':
       return readConsistency(text)
+    case 'hours':
+      return readHours(text)
     case 'switch':
       return readSwitch(text)
     case 'choice':
@@ -49,6 +52,7 @@ export function readTomlValue(kind: Kind, value: unknown, file: string): Reading
   if (kind.type === 'switch') {
     return typeof value === 'boolean' ? readText(kind, String(value)) : unfit(kind, value)
   }
+  if (kind.type === 'hours' && Array.isArray(value)) return readHoursArray(value)
   const isNumber = kind.type === 'whole' || kind.type === 'power of two'
   if (typeof value === 'number' && (isNumber || kind.type === 'bytes')) {
     return readText(kind, String(value))
@@ -60,6 +64,13 @@ export function readTomlValue(kind: Kind, value: unknown, file: string): Reading
 
 const unfit = (kind: Kind, value: unknown): Reading<never> =>
   wrong(`it is ${wantedOf(kind)}, not ${typeWord(value)}`)
+
+/** No hours at all are a list without any; a text would have to name some. */
+function readHoursArray(all: readonly unknown[]): Reading<unknown> {
+  const odd = all.find((each) => typeof each !== 'string')
+  if (odd !== undefined) return unfit({ type: 'hours' }, odd)
+  return all.length === 0 ? { value: [], shown: '' } : readHours(all.join(','))
+}
 
 function typeWord(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
@@ -82,6 +93,8 @@ export function wantedOf(kind: Kind): string {
       return 'ID=URL with attributes, separated by commas'
     case 'consistency':
       return 'a consistency, such as quorum;r=1'
+    case 'hours':
+      return hoursWanted
     case 'switch':
       return 'true or false'
     case 'choice':

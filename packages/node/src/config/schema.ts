@@ -10,7 +10,9 @@ import { formatBytes } from './bytes.ts'
 
 /** What a setting is. `readers.ts` knows how each is written. */
 export type Kind =
-  | { readonly type: 'node id' | 'address' | 'path' | 'secret' | 'members' | 'consistency' }
+  | {
+      readonly type: 'node id' | 'address' | 'path' | 'secret' | 'members' | 'consistency' | 'hours'
+    }
   | { readonly type: 'switch' }
   | { readonly type: 'choice'; readonly of: readonly string[] }
   | { readonly type: 'whole'; readonly min: number; readonly max: number }
@@ -34,7 +36,7 @@ interface Row {
   readonly description: string
 }
 
-export type Group = 'node' | 'cluster' | 'security' | 'storage' | 'log' | 'buckets'
+export type Group = 'node' | 'cluster' | 'security' | 'storage' | 'repair' | 'log' | 'buckets'
 
 const table = {
   config: {
@@ -177,6 +179,14 @@ const table = {
     placeholder: '<bytes>',
     default: formatBytes(limits.versionCacheBytesDefault),
     description: 'memory for versions, so that most writes read nothing; 0 for none',
+  },
+  repairQuietHours: {
+    group: 'repair',
+    key: 'repair.quiet-hours',
+    kind: { type: 'hours' },
+    placeholder: '<hours>',
+    defaultWords: 'none',
+    description: 'in these background work takes as little as it can: 08:00-12:00,22:00-02:00',
   },
   log: {
     group: 'log',

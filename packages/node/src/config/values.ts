@@ -1,4 +1,5 @@
 /** The settings, read: typed values, what people may see of them, and where each came from. */
+import type { QuietHours } from '@shoal/antientropy'
 import type { Consistency } from '@shoal/coordinator'
 import type { FieldError } from '@shoal/kernel'
 import type { Address } from './address.ts'
@@ -20,7 +21,9 @@ type ValueOf<K extends Kind> = K extends { readonly of: readonly (infer Choice)[
           ? Address
           : K extends { readonly type: 'consistency' }
             ? Consistency
-            : string
+            : K extends { readonly type: 'hours' }
+              ? readonly QuietHours[]
+              : string
 
 export type Values = { readonly [Id in SettingId]?: ValueOf<KindOf<Id>> }
 
