@@ -26,6 +26,11 @@ async function owed(node: NodeProcess): Promise<number> {
   return (answer.json() as { total: number }).total
 }
 
+interface ClusterRepairs {
+  readonly debt: { readonly hintBytes: number }
+  readonly nodes: readonly { readonly debt: { readonly hintBytes: number } }[]
+}
+
 async function inParallel(count: number, work: (index: number) => Promise<void>): Promise<void> {
   let next = 0
   const worker = async (): Promise<void> => {
@@ -56,6 +61,12 @@ t.test(
     t.same(failures, [], 'no request failed after the retries of the client')
     const hints = await owed(first)
     t.ok(hints >= MISSED, `${hints} hints for ${MISSED} missed writes`)
+    const repairs = await first.ask('/v1/repairs?scope=cluster')
+    t.match(repairs.json(), { nodes: [{ node: 'n1' }, { node: 'n2' }], silent: ['n3'] })
+    const { debt, nodes } = repairs.json() as ClusterRepairs
+    const bytes = nodes.reduce((sum, node) => sum + node.debt.hintBytes, 0)
+    t.ok(bytes > 0)
+    t.equal(debt.hintBytes, bytes, 'the debt of the cluster is that of all nodes (E6)')
 
     await third.start()
     const back = performance.now()

@@ -4,7 +4,12 @@ import t from 'tap'
 import { dues, holdingsOf, imbalanceOf } from '../src/cluster/balance.ts'
 import { parseConsistency } from '../src/cluster/consistency.ts'
 import { judgeClock, sampleOf } from '../src/cluster/figures.ts'
-import type { ClusterState, NodeState, RingState } from '../src/cluster/state.ts'
+import type {
+  ClusterRepairsState,
+  ClusterState,
+  NodeState,
+  RingState,
+} from '../src/cluster/state.ts'
 import { reportStatus } from '../src/cluster/status-report.ts'
 import { explanationLines } from '../src/commands/explain.ts'
 import { hintLines } from '../src/commands/hints.ts'
@@ -57,6 +62,29 @@ const node = (id: string, more: Partial<NodeState> = {}): NodeState => ({
   ...more,
 })
 
+const noDebt = {
+  ageMs: 9_000,
+  divergentSegments: 0,
+  unverified: 0,
+  hintBytes: 0,
+  oldestHintMs: 0,
+}
+
+const copiesOf = (name: string): ClusterRepairsState['nodes'][number] => ({
+  node: name,
+  debt: noDebt,
+  budget: { bytesPerSecond: 64 * 2 ** 20, paused: false, quiet: false },
+  lostPartitions: 0,
+  unhealed: 0,
+  tombstones: 400,
+})
+
+const repairs: ClusterRepairsState = {
+  debt: noDebt,
+  nodes: [copiesOf('n1'), copiesOf('n2'), copiesOf('n3')],
+  silent: [],
+}
+
 const GIB = 2 ** 30
 const roomy = { freeBytes: 50 * GIB, diskBytes: 3 * GIB }
 
@@ -93,7 +121,7 @@ t.test('nobody is due more than every partition once', async (t) => {
 t.test('a healthy cluster', async (t) => {
   const nodes = [node('n1'), node('n2'), node('n3')]
   const figures = new Map(nodes.map(({ id }) => [id, roomy]))
-  const report = reportStatus({ cluster, ring, nodes, figures })
+  const report = reportStatus({ cluster, ring, nodes, repairs, figures })
   t.same(report.warnings, [])
   t.match(report, { verdict: 'healthy: can lose 1 node', imbalance: 0, askedNode: 'n1' })
   const lines = statusLines(report, plain)
@@ -102,8 +130,46 @@ t.test('a healthy cluster', async (t) => {
     lines[5],
     'n1    up     1 m 5 s  10 %  3 GiB     50 GiB      1       2  0.1.0    east  http://a:1',
   )
-  t.equal(lines.at(-1), 'no warnings')
+  t.same(lines.slice(-5), [
+    'balance: the node furthest from its share is 0 % off',
+    'copies: every write older than 9 s is on all its replicas',
+    'background work: 64 MiB/s on n1, n2, n3',
+    'deleted keys kept: about 1,200, all copies',
+    'no warnings',
+  ])
 })
+
+t.test(
+  'how far copies are apart is told of the whole cluster, and who did not answer',
+  async (t) => {
+    const quiet = { bytesPerSecond: 262_144, paused: false, quiet: true }
+    const told: ClusterRepairsState = {
+      debt: { ...noDebt, ageMs: 65_000, unverified: 3, hintBytes: 2_048, oldestHintMs: 9_000 },
+      nodes: [
+        { ...copiesOf('n1'), lostPartitions: 2, budget: quiet },
+        { ...copiesOf('n3'), unhealed: 1, budget: { ...quiet, paused: true } },
+      ],
+      silent: ['n2'],
+    }
+    const parts = { cluster, ring, nodes: [node('n1')], figures: new Map() }
+    const lines = statusLines(reportStatus({ ...parts, repairs: told }), plain)
+    t.ok(
+      lines
+        .join('\n')
+        .includes(
+          [
+            'copies: not all of them were compared yet, since a node started or lost its data; ' +
+              'of n2 nothing is known: no answer',
+            '        3 pairs not compared yet, 2 KiB of hints, the oldest 9 s old, ' +
+              '2 copies of partitions lost, 1 damaged row',
+            'background work: 256 KiB/s (quiet hours) on n1; paused on n3',
+            'deleted keys kept: about 800, all copies',
+          ].join('\n'),
+        ),
+      lines.join('\n'),
+    )
+  },
+)
 
 t.test('every trouble has its warning, with what to do', async (t) => {
   const owing = 'n1 owes n2 7 writes for 3 min: shoal hints, and start n2'
@@ -122,6 +188,7 @@ t.test('every trouble has its warning, with what to do', async (t) => {
     cluster: { ...cluster, health },
     ring: { ...ring, table: [...ring.table.slice(0, 3), ['n3', 'n1']] },
     nodes,
+    repairs,
     figures: new Map([
       ['n1', { freeBytes: 0.6 * GIB, diskBytes: undefined }],
       ['n3', undefined],
@@ -153,7 +220,7 @@ t.test('a node that the cluster reaches and we do not', async (t) => {
     ['n2', undefined],
     ['n3', roomy],
   ] as const)
-  const { warnings } = reportStatus({ cluster, ring, nodes, figures })
+  const { warnings } = reportStatus({ cluster, ring, nodes, repairs, figures })
   t.same(warnings, [
     {
       message: 'n2 is up for the cluster and does not answer from here',
@@ -166,7 +233,8 @@ t.test('fewer nodes than copies asked for', async (t) => {
   const two = ring.members.slice(0, 2)
   const both = ring.table.map(() => ['n1', 'n2'])
   const small: RingState = { ...ring, replicas: 3, members: two, table: both }
-  const parts = { cluster, ring: small, nodes: [node('n1'), node('n2')], figures: new Map() }
+  const nodes = [node('n1'), node('n2')]
+  const parts = { cluster, ring: small, nodes, repairs, figures: new Map() }
   t.match(reportStatus(parts).warnings[0], {
     message: '2 nodes hold 2 copies of each key, not 3',
     fix: /3 members/,

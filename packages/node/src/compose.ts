@@ -166,7 +166,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
       chaos,
     }),
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
-    repairs: createRepairsView({ ring, antiEntropy, budget, handoff, replica, jobs }),
+    repairs: createRepairsView({ ring, peers, antiEntropy, budget, handoff, replica, jobs }),
     backup: createBackupView({
       ...{ ring, store, replica, coordinator },
       ...(engine.isComparing && { lost: antiEntropy }),

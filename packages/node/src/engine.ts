@@ -17,6 +17,7 @@ import {
   answerKinds,
   encodeHints,
   encodeRefusal,
+  encodeRepairs,
   encodeStatus,
   questionKinds,
   type StatusMessage,
@@ -29,6 +30,7 @@ export type { EngineEvent } from './engine-events.ts'
 import { fixedRings } from './fixed-rings.ts'
 import { hintsOf } from './hints-view.ts'
 import { owedRows } from './owed-rows.ts'
+import { repairsMessage } from './repairs-message.ts'
 import { settleRing } from './ring-memory.ts'
 import type { NodeSettings } from './settings.ts'
 
@@ -165,7 +167,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
   foreground = coordinator
   const status = (): StatusMessage => parts.status(ring)
   peers.onQuestion(
-    answerer({ ring, replica, membership, handoff, coordinator, antiEntropy, lost, status }),
+    answerer({ ...background, membership, handoff, coordinator, antiEntropy, lost, status }),
   )
   return {
     ...{ env, store, ring, replica, peers, membership, budget, handoff, antiEntropy, buckets },
@@ -286,6 +288,7 @@ function answerer(parts: {
   readonly handoff: Handoff | undefined
   readonly coordinator: Coordinator
   readonly antiEntropy: AntiEntropy
+  readonly budget: BackgroundBudget
   readonly lost: AntiEntropy | undefined
   readonly status: () => StatusMessage
 }): (question: IncomingQuestion) => void {
@@ -303,6 +306,9 @@ function answerer(parts: {
     }
     if (question.kind === questionKinds.hints) {
       return question.answer(answerKinds.hints, encodeHints(hintsOf(handoff, question.body)))
+    }
+    if (question.kind === questionKinds.repairs) {
+      return question.answer(answerKinds.repairs, encodeRepairs(repairsMessage(parts)))
     }
     question.answer(answerKinds.refused, encodeRefusal('SHOAL_FRAME_INVALID'))
   }

@@ -1,15 +1,18 @@
-import type { AntiEntropy, BackgroundBudget, Proof, RepairRange } from '@shoal/antientropy'
-import type { Handoff } from '@shoal/handoff'
-import { millis, type NodeId, ShoalError } from '@shoal/kernel'
-import type { Replica } from '@shoal/replica'
+import { combineDebts, type Debt, type Proof, type RepairRange } from '@shoal/antientropy'
+import { type NodeId, ShoalError } from '@shoal/kernel'
 import { makeRowKey, type Ring } from '@shoal/ring'
-import { hintsOf } from './hints-view.ts'
-import type { RepairsState } from './http/schemas/repairs.ts'
+import type { Peers } from '@shoal/transport'
+import type { RepairsMessage } from '@shoal/wire'
+import { formatHours } from './config/hours.ts'
+import type { ClusterRepairsState, RepairsState } from './http/schemas/repairs.ts'
 import type { Job, JobStatus, Jobs } from './jobs.ts'
+import { askRepairs, debtIn, debtNow, repairsMessage, type Standing } from './repairs-message.ts'
 
 /** How equal and how whole the copies of this node are, for the routes that show it. */
 export interface RepairsView {
   state(): ShownRepairs
+  /** Of all nodes that answer (E6). */
+  cluster(): Promise<ClusterRepairsState>
   /**
    * Checks every row of a range at once and compares it with all other replicas (E4).
    *
@@ -26,12 +29,9 @@ export interface RepairsView {
 
 export type ShownRepairs = Omit<RepairsState, 'jobs'> & { readonly jobs: readonly Job[] }
 
-export interface RepairsViewParts {
+export interface RepairsViewParts extends Standing {
   readonly ring: Ring
-  readonly antiEntropy: AntiEntropy
-  readonly budget: BackgroundBudget
-  readonly handoff: Handoff | undefined
-  readonly replica: Pick<Replica, 'figures'>
+  readonly peers: Pick<Peers, 'ask'>
   readonly jobs: Jobs
 }
 
@@ -40,6 +40,7 @@ export function createRepairsView(parts: RepairsViewParts): RepairsView {
   const state = (): ShownRepairs => describeRepairs(parts)
   return {
     state,
+    cluster: () => describeCluster(parts),
     start: (range) => {
       const { partition } = range
       if (partition !== undefined && !ring.preferenceList(partition).includes(ring.self)) {
@@ -72,25 +73,17 @@ const forgotten: JobStatus = {
   detail: 'forgotten: too many repairs were asked for since',
 }
 
-function describeRepairs(parts: RepairsViewParts): ShownRepairs {
-  const { antiEntropy, budget, handoff, replica, jobs } = parts
-  const { bytes, oldestMs } = hintsOf(handoff)
-  const { rate, paused, quiet, waiting, etaMs } = budget.figures()
+function describeRepairs(parts: Standing & Pick<RepairsViewParts, 'jobs'>): ShownRepairs {
+  const { antiEntropy, budget, replica, jobs } = parts
+  const { rate, paused, quiet, quietHours, waiting, etaMs } = budget.figures()
   const figures = antiEntropy.figures()
-  const debt = antiEntropy.debt({ bytes, oldest: millis(oldestMs) })
   return {
-    debt: {
-      ageMs: debt.debt,
-      oldestUnverifiedMs: debt.oldestUnverified,
-      divergentSegments: debt.divergentSegments,
-      unverified: debt.unverified,
-      hintBytes: debt.hintBytes,
-      oldestHintMs: debt.oldestHint,
-    },
+    debt: describeDebt(debtNow(parts)),
     budget: {
       bytesPerSecond: Math.round(rate),
       paused,
       quiet,
+      quietHours: quietHours.map(formatHours),
       waitingBytes: waiting,
       ...(etaMs === undefined ? {} : { etaMs: Math.round(etaMs) }),
     },
@@ -104,5 +97,44 @@ function describeRepairs(parts: RepairsViewParts): ShownRepairs {
     lostPartitions: [...antiEntropy.lostPartitions()],
     tombstones: replica.figures().tombstones,
     jobs: jobs.all().filter(({ kind }) => kind === 'repair'),
+  }
+}
+
+const describeDebt = (debt: Debt): RepairsState['debt'] => ({
+  ageMs: debt.debt,
+  oldestUnverifiedMs: debt.oldestUnverified,
+  divergentSegments: debt.divergentSegments,
+  unverified: debt.unverified,
+  hintBytes: debt.hintBytes,
+  oldestHintMs: debt.oldestHint,
+})
+
+async function describeCluster(parts: RepairsViewParts): Promise<ClusterRepairsState> {
+  const { ring, peers } = parts
+  const ids = ring.record.members.map(({ id }) => id)
+  const answers = await Promise.all(
+    ids.map((id) => (id === ring.self ? repairsMessage(parts) : askRepairs(peers, id))),
+  )
+  const told = answers.flatMap((message, index) =>
+    message === undefined ? [] : [{ node: ids[index] as NodeId, message }],
+  )
+  return {
+    debt: describeDebt(combineDebts(told.map(({ message }) => debtIn(message)))),
+    nodes: told.map(({ node, message }) => describeNode(node, message)),
+    silent: ids.filter((_id, index) => answers[index] === undefined),
+  }
+}
+
+function describeNode(node: NodeId, told: RepairsMessage): ClusterRepairsState['nodes'][number] {
+  const { bytesPerSecond, paused, quiet, waitingBytes, etaMs } = told
+  const { lostPartitions, unhealed, tombstones } = told
+  return {
+    node,
+    debt: describeDebt(debtIn(told)),
+    budget: {
+      ...{ bytesPerSecond, paused, quiet, waitingBytes },
+      ...(etaMs === undefined ? {} : { etaMs }),
+    },
+    ...{ lostPartitions, unhealed, tombstones },
   }
 }

@@ -104,6 +104,7 @@ export {
   type ProofAnswer,
   type ProofStep,
 } from './messages/proof.ts'
+export { decodeRepairs, encodeRepairs, type RepairsMessage } from './messages/repairs.ts'
 export {
   decodeList,
   decodeListed,

@@ -21,6 +21,7 @@ import {
   mergeFlags,
   type ProofAnswer,
   type ReadMessage,
+  type RepairsMessage,
   readFlags,
   type SegmentKeysAnswer,
   type SegmentKeysMessage,
@@ -186,6 +187,22 @@ export const hints: fc.Arbitrary<HintsMessage> = record({
     }),
     { maxLength: 4 },
   ),
+})
+
+export const repairs: fc.Arbitrary<RepairsMessage> = record({
+  oldestUnverifiedMs: number,
+  divergentSegments: number,
+  unverified: number,
+  hintBytes: number,
+  oldestHintMs: number,
+  bytesPerSecond: number,
+  paused: fc.boolean(),
+  quiet: fc.boolean(),
+  waitingBytes: number,
+  etaMs: fc.option(number, { nil: undefined }),
+  lostPartitions: number,
+  unhealed: number,
+  tombstones: number,
 })
 
 const tags = fc.array(text, { maxLength: 3 })

@@ -14,6 +14,7 @@ import {
   encodeProofAnswer,
   encodeRead,
   encodeRefusal,
+  encodeRepairs,
   encodeSegmentKeys,
   encodeSegmentKeysAnswer,
   encodeStandIn,
@@ -265,6 +266,28 @@ const goldens: Readonly<Record<string, readonly [Buffer, string]>> = {
       00000002 'n3' 4000000000000000 3ff0000000000000 0000000000000000 4010000000000000
     `,
   ],
+  repairs: [
+    encodeRepairs({
+      oldestUnverifiedMs: 2,
+      divergentSegments: 1,
+      unverified: 0,
+      hintBytes: 4,
+      oldestHintMs: 1,
+      bytesPerSecond: 2,
+      paused: false,
+      quiet: true,
+      waitingBytes: 1,
+      etaMs: 4,
+      lostPartitions: 2,
+      unhealed: 1,
+      tombstones: 0,
+    }),
+    `
+      4000000000000000 3ff0000000000000 0000000000000000 4010000000000000 3ff0000000000000
+      4000000000000000 00 01 3ff0000000000000 01 4010000000000000
+      4000000000000000 3ff0000000000000 0000000000000000
+    `,
+  ],
   refusal: [encodeRefusal('SHOAL_NOT_REPLICA'), `'SHOAL_NOT_REPLICA'`],
   ...membershipGoldens,
 }
@@ -284,8 +307,8 @@ t.test('WM5: numbers on the wire are for ever', async (t) => {
   t.match(questionKinds, { merge: 1, read: 2, write: 3, list: 4, status: 5, trace: 6 })
   t.match(questionKinds, { ping: 7, pingRequest: 8, gossipSync: 9, ringFetch: 10 })
   t.match(questionKinds, { exchange: 11, segmentKeys: 12, proof: 13, hints: 14 })
-  t.match(questionKinds, { mergeAsStandIn: 15, writeAsStandIn: 16 })
-  t.match(answerKinds, { exchange: 16, segmentKeys: 17, proof: 18, hints: 19 })
+  t.match(questionKinds, { mergeAsStandIn: 15, writeAsStandIn: 16, repairs: 17 })
+  t.match(answerKinds, { exchange: 16, segmentKeys: 17, proof: 18, hints: 19, repairs: 20 })
   t.match(answerKinds, {
     mergedDurable: 1,
     mergedWritten: 2,

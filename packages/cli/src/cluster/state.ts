@@ -116,9 +116,40 @@ export interface JobState {
   readonly detail: string
 }
 
+/** How far copies may be apart. */
+export interface DebtState {
+  /** Every write older than this is on all its replicas. */
+  readonly ageMs: number
+  readonly divergentSegments: number
+  /** Pairs not compared to the end since a node of theirs started. */
+  readonly unverified: number
+  readonly hintBytes: number
+  readonly oldestHintMs: number
+}
+
+export interface BudgetState {
+  readonly bytesPerSecond: number
+  readonly paused: boolean
+  readonly quiet: boolean
+}
+
+export interface ClusterRepairsState {
+  readonly debt: DebtState
+  /** Those that answered. */
+  readonly nodes: readonly {
+    readonly node: string
+    readonly debt: DebtState
+    readonly budget: BudgetState
+    readonly lostPartitions: number
+    readonly unhealed: number
+    readonly tombstones: number
+  }[]
+  readonly silent: readonly string[]
+}
+
 export interface RepairsState {
-  readonly debt: { readonly ageMs: number; readonly unverified: number }
-  readonly budget: { readonly bytesPerSecond: number; readonly paused: boolean }
+  readonly debt: DebtState
+  readonly budget: BudgetState & { readonly quietHours: readonly string[] }
   readonly exchanging: number
   readonly pulled: number
   readonly pushed: number
@@ -132,6 +163,9 @@ export interface RepairsState {
 
 export const readRepairs = (client: Client): Promise<RepairsState> =>
   read(client, '/v1/repairs', repairMembers)
+
+export const readClusterRepairs = (client: Client): Promise<ClusterRepairsState> =>
+  read(client, '/v1/repairs?scope=cluster', ['debt', 'nodes', 'silent'])
 
 export const changeBudget = (client: Client, to: 'pause' | 'resume'): Promise<RepairsState> =>
   read(client, `/v1/repairs/${to}`, repairMembers, 'POST')

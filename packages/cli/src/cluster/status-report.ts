@@ -3,7 +3,13 @@ import { limits } from '@shoal/kernel'
 import { formatBytes, formatPercent } from '../format/quantities.ts'
 import { type Holding, holdingsOf, imbalanceOf } from './balance.ts'
 import type { NodeFigures } from './figures.ts'
-import type { ClusterState, HealthState, NodeState, RingState } from './state.ts'
+import type {
+  ClusterRepairsState,
+  ClusterState,
+  HealthState,
+  NodeState,
+  RingState,
+} from './state.ts'
 
 export interface NodeReport extends NodeState {
   readonly zone: string
@@ -33,6 +39,8 @@ export interface StatusReport {
   /** The largest distance of a node from its share of copies, as a fraction of that share. */
   readonly imbalance: number
   readonly nodes: readonly NodeReport[]
+  /** How equal and whole the copies are, of all nodes that answered. */
+  readonly repairs: ClusterRepairsState
   readonly warnings: readonly Warning[]
 }
 
@@ -40,10 +48,12 @@ export interface StatusParts {
   readonly cluster: ClusterState
   readonly ring: RingState
   readonly nodes: readonly NodeState[]
+  readonly repairs: ClusterRepairsState
   readonly figures: ReadonlyMap<string, NodeFigures | undefined>
 }
 
-export function reportStatus({ cluster, ring, nodes, figures }: StatusParts): StatusReport {
+export function reportStatus(parts: StatusParts): StatusReport {
+  const { cluster, ring, nodes, repairs, figures } = parts
   const { health, id, node, version, epoch, partitions, replicas } = cluster
   const holdings = new Map(holdingsOf(ring).map((each) => [each.id, each]))
   const reports = nodes.map((each) => nodeReport(each, holdings.get(each.id), figures.get(each.id)))
@@ -61,6 +71,7 @@ export function reportStatus({ cluster, ring, nodes, figures }: StatusParts): St
     replicas,
     imbalance,
     nodes: reports,
+    repairs,
     warnings: [
       ...[...told].map(splitWarning),
       ...spareWarnings(ring),
@@ -85,7 +96,7 @@ const nodeReport = (
 })
 
 /** The server says what is wrong and, after a colon, what to do. */
-function splitWarning(text: string): Warning {
+export function splitWarning(text: string): Warning {
   const at = text.indexOf(': ')
   return at < 0
     ? { message: text, fix: '' }

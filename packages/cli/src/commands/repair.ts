@@ -1,5 +1,6 @@
 /** `shoal repair`. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { describeBudget } from '../cluster/budget.ts'
 import { withClient } from '../cluster/connection.ts'
 import {
   beginRepair,
@@ -13,7 +14,7 @@ import {
   readRing,
 } from '../cluster/state.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { formatBytes, formatCount, formatMillis, formatPercent } from '../format/quantities.ts'
+import { formatCount, formatMillis, formatPercent } from '../format/quantities.ts'
 import { tableLines } from '../format/table.ts'
 import type { ClusterOptions } from '../program/parts.ts'
 import type { Io, Paint } from '../terminal.ts'
@@ -112,6 +113,7 @@ export function repairLines(states: readonly Of<RepairsState>[], paint: Paint): 
     { title: 'lost partitions', align: 'right' },
     { title: 'tombstones', align: 'right' },
     { title: 'budget', align: 'right' },
+    { title: 'quiet hours, UTC' },
   ] as const
   const rows = states.map(({ node, state }) => [
     { text: node, paint: paint.bold },
@@ -126,7 +128,8 @@ export function repairLines(states: readonly Of<RepairsState>[], paint: Paint): 
       paint: state.lostPartitions.length > 0 ? paint.yellow : plain,
     },
     formatCount(state.tombstones),
-    state.budget.paused ? 'paused' : `${formatBytes(state.budget.bytesPerSecond)}/s`,
+    describeBudget(state.budget),
+    state.budget.quietHours.join(', ') || '-',
   ])
   const jobs = states.flatMap(({ node, state }) =>
     state.jobs.map((job) => ({ node, state: job })).slice(0, 1),

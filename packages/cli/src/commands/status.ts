@@ -1,10 +1,17 @@
 /** `shoal status`. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Client } from '@shoal/client'
+import { describeBudget } from '../cluster/budget.ts'
 import { withClient } from '../cluster/connection.ts'
 import { readCredentials } from '../cluster/credentials.ts'
 import { type NodeFigures, readFigures } from '../cluster/figures.ts'
-import { readCluster, readNodes, readRing } from '../cluster/state.ts'
+import {
+  type ClusterRepairsState,
+  readCluster,
+  readClusterRepairs,
+  readNodes,
+  readRing,
+} from '../cluster/state.ts'
 import { type NodeReport, reportStatus, type StatusReport } from '../cluster/status-report.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { describeFailure } from '../failure.ts'
@@ -64,10 +71,11 @@ async function watchLines(out: Output, client: Client, options: Options): Promis
 async function gather(client: Client, options: ClusterOptions): Promise<StatusReport> {
   const timeoutMs = Math.min(options.timeout, FIGURES_TIMEOUT_MS)
   const settings = { ...(await readCredentials(options)), timeoutMs }
-  const [cluster, ring, nodes] = await Promise.all([
+  const [cluster, ring, nodes, repairs] = await Promise.all([
     readCluster(client),
     readRing(client),
     readNodes(client),
+    readClusterRepairs(client),
   ])
   const answering = nodes.filter(({ state }) => state !== 'down' && state !== 'suspect')
   const asked = await Promise.all(
@@ -78,7 +86,7 @@ async function gather(client: Client, options: ClusterOptions): Promise<StatusRe
       ],
     ),
   )
-  return reportStatus({ cluster, ring, nodes, figures: new Map(asked) })
+  return reportStatus({ cluster, ring, nodes, repairs, figures: new Map(asked) })
 }
 
 /**
@@ -104,8 +112,49 @@ export function statusLines(report: StatusReport, paint: Paint): string[] {
     ),
     '',
     `balance: the node furthest from its share is ${formatPercent(report.imbalance)} off`,
+    ...repairLines(report.repairs),
     ...warningLines(report, paint),
   ]
+}
+
+/** How far copies may be apart (E6), and what their repair may take. */
+function repairLines({ debt, nodes, silent }: ClusterRepairsState): string[] {
+  const { ageMs, unverified, divergentSegments, hintBytes, oldestHintMs } = debt
+  const sum = (of: (node: ClusterRepairsState['nodes'][number]) => number): number =>
+    nodes.reduce((total, node) => total + of(node), 0)
+  const lost = sum(({ lostPartitions }) => lostPartitions)
+  const damaged = sum(({ unhealed }) => unhealed)
+  const behind = [
+    ...(unverified > 0 ? [`${plural(unverified, 'pair')} not compared yet`] : []),
+    ...(divergentSegments > 0 ? [`${plural(divergentSegments, 'segment')} found different`] : []),
+    ...(hintBytes > 0
+      ? [`${formatBytes(hintBytes)} of hints, the oldest ${formatMillis(oldestHintMs)} old`]
+      : []),
+    ...(lost > 0 ? [`${plural(lost, 'copy', 'copies')} of partitions lost`] : []),
+    ...(damaged > 0 ? [plural(damaged, 'damaged row')] : []),
+  ]
+  // Of a disk that was lost or is new it is not known what it lacks before it was compared.
+  const apart =
+    unverified + lost > 0
+      ? 'not all of them were compared yet, since a node started or lost its data'
+      : `every write older than ${formatMillis(ageMs)} is on all its replicas`
+  const known = silent.length === 0 ? '' : `; of ${silent.join(', ')} nothing is known: no answer`
+  return [
+    `copies: ${apart}${known}`,
+    ...(behind.length === 0 ? [] : [`        ${behind.join(', ')}`]),
+    `background work: ${budgets(nodes)}`,
+    `deleted keys kept: about ${formatCount(sum(({ tombstones }) => tombstones))}, all copies`,
+  ]
+}
+
+/** Nodes that may do the same are told together. */
+function budgets(nodes: ClusterRepairsState['nodes']): string {
+  const by = new Map<string, string[]>()
+  for (const { node, budget } of nodes) {
+    const words = describeBudget(budget)
+    by.set(words, [...(by.get(words) ?? []), node])
+  }
+  return [...by].map(([words, ids]) => `${words} on ${ids.join(', ')}`).join('; ')
 }
 
 const columns = [

@@ -17,8 +17,8 @@ function declareStatus(program: Command, shell: Shell): void {
     .option('--watch [seconds]', 'again and again', wholeNumber(1, 3_600))
     .description(
       prose(`
-      One screen: the verdict first, then the nodes, the balance, and warnings, each
-      with what to do. Exit code 3 if no node answers or quorum is lost for some keys.
+      One screen: the verdict first, then the nodes, the balance, how far copies may be
+      apart, and warnings, each with what to do. Exit code 3 if no node answers or quorum is lost for some keys.
       `),
     )
     .addHelpText(

@@ -386,7 +386,13 @@ export function fixedRepairs(jobs: Jobs): RepairsView {
       ...{ ageMs: 7, oldestUnverifiedMs: 7, divergentSegments: 1, unverified: 2 },
       ...{ hintBytes: 0, oldestHintMs: 0 },
     },
-    budget: { bytesPerSecond: paused ? 0 : 1_000, paused, quiet: false, waitingBytes: 0 },
+    budget: {
+      bytesPerSecond: paused ? 0 : 1_000,
+      paused,
+      quiet: false,
+      quietHours: [],
+      waitingBytes: 0,
+    },
     ...{ pairs: 4, exchanging: 1, exchanges: 9, pulled: 2, pushed: 3, healed: 1, unhealed: 0 },
     lostPartitions: [3],
     tombstones: 5,
@@ -398,6 +404,7 @@ export function fixedRepairs(jobs: Jobs): RepairsView {
   }
   return {
     state,
+    cluster: async () => ({ debt: state().debt, nodes: [], silent: ['n3'] }),
     start: () => jobs.add('repair', () => status),
     pause: set(true),
     resume: set(false),

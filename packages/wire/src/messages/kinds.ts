@@ -35,6 +35,8 @@ export const questionKinds = {
   mergeAsStandIn: 15,
   /** Coordinate this client write: you are no replica of it, and none can be reached (V4). */
   writeAsStandIn: 16,
+  /** How far may your copies be apart from others (E6)? */
+  repairs: 17,
 } as const
 
 export const answerKinds = {
@@ -64,4 +66,5 @@ export const answerKinds = {
   segmentKeys: 17,
   proof: 18,
   hints: 19,
+  repairs: 20,
 } as const

@@ -1,17 +1,16 @@
 /** Writes that nodes owe each other. */
 import { mediaTypes } from '@shoal/wire'
 import Type from 'typebox'
-import { fieldError } from '../headers/fault.ts'
 import { commonHeaders, json, problems } from '../schemas/common.ts'
 import { HintsState, JobState } from '../schemas/jobs.ts'
 import type { Services } from '../services.ts'
 import { answerAccepted } from './jobs.ts'
 import { type App, respond } from './scope.ts'
+import { checkScope, scopeQuery } from './state-scope.ts'
 
 const tags = ['Hints']
 const reading = { operation: 'state', access: 'read' } as const
 const acting = { operation: 'state', access: 'admin' } as const
-const scopes = ['node', 'cluster'] as const
 
 export function addHintRoutes(app: App, { hints }: Services): void {
   app.get(
@@ -22,11 +21,7 @@ export function addHintRoutes(app: App, { hints }: Services): void {
         operationId: 'getHints',
         summary: 'Writes kept for nodes that missed them',
         tags,
-        querystring: Type.Object({
-          scope: Type.Optional(
-            Type.String({ enum: [...scopes], description: 'This node, or all that answer.' }),
-          ),
-        }),
+        querystring: scopeQuery,
         response: {
           200: json('What is owed, by whom it is owed to.', HintsState),
           ...problems('SHOAL_QUERY_INVALID', 'SHOAL_INTERNAL'),
@@ -61,12 +56,4 @@ export function addHintRoutes(app: App, { hints }: Services): void {
     (request, reply) =>
       respond(request, reply, (exchange) => answerAccepted(exchange, hints.sync())),
   )
-}
-
-function checkScope(scope: string | undefined): (typeof scopes)[number] {
-  const known = scopes.find((each) => each === (scope ?? 'node'))
-  if (known) return known
-  const message = `one of ${scopes.join(', ')}`
-  const place = { field: 'scope', offset: 0, message }
-  throw fieldError('SHOAL_QUERY_INVALID', place, { wanted: scopes.join(', '), got: scope ?? '' })
 }

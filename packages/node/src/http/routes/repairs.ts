@@ -5,10 +5,11 @@ import Type from 'typebox'
 import { fieldError } from '../headers/fault.ts'
 import { commonHeaders, json, problems } from '../schemas/common.ts'
 import { JobState } from '../schemas/jobs.ts'
-import { RepairsState } from '../schemas/repairs.ts'
+import { ClusterRepairsState, RepairsState } from '../schemas/repairs.ts'
 import type { Services } from '../services.ts'
 import { answerAccepted } from './jobs.ts'
 import { type App, respond } from './scope.ts'
+import { checkScope, scopeQuery } from './state-scope.ts'
 
 const tags = ['Repairs']
 const reading = { operation: 'state', access: 'read' } as const
@@ -22,15 +23,24 @@ export function addRepairRoutes(app: App, services: Services): void {
       config: reading,
       schema: {
         operationId: 'getRepairs',
-        summary: 'How equal and how whole the copies of this node are',
+        summary: 'How equal and how whole copies are',
         tags,
-        response: { 200: json('As it is now.', RepairsState), ...problems('SHOAL_INTERNAL') },
+        querystring: scopeQuery,
+        response: {
+          200: json(
+            'As it is now: of this node, or with `scope=cluster` of all that answer.',
+            Type.Union([RepairsState, ClusterRepairsState]),
+          ),
+          ...problems('SHOAL_QUERY_INVALID', 'SHOAL_INTERNAL'),
+        },
       },
     },
     (request, reply) =>
-      respond(request, reply, (exchange) =>
-        exchange.answerJson(200, mediaTypes.json, repairs.state()),
-      ),
+      respond(request, reply, async (exchange) => {
+        const scope = checkScope(request.query.scope)
+        const state = scope === 'cluster' ? await repairs.cluster() : repairs.state()
+        exchange.answerJson(200, mediaTypes.json, state)
+      }),
   )
   addStartRoute(app, services)
   addBudgetRoute(app, services, 'pause')
