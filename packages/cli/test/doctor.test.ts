@@ -19,7 +19,7 @@ import {
   lookAtMachine,
   type Machine,
 } from '../src/doctor/machine.ts'
-import { examinePort, judgeSkew } from '../src/doctor/network.ts'
+import { examinePort, judgeProblems, judgeSkew } from '../src/doctor/network.ts'
 import { examineStore } from '../src/doctor/store.ts'
 import { shoal } from './support/shoal.ts'
 
@@ -49,6 +49,19 @@ t.test('platforms that the store has binaries for', async (t) => {
   t.equal(of({ arch: 'arm64' }), 'warning')
   t.equal(of({ platform: 'darwin' }), 'warning')
   t.match(judgePlatform({ ...good, glibc: undefined }), { verdict: 'failure', advice: /Alpine/ })
+})
+
+t.test('what a node says is wrong with it is told with what to do', async (t) => {
+  const node = { id: 'n2', url: '', state: 'up', version: '1', uptimeMs: 1, load: 0 }
+  t.same(judgeProblems(node), [])
+  const lost = 'n2 lost data, its copies do not count: the others fill it; shoal repair --status'
+  t.same(judgeProblems({ ...node, problems: [lost] }), [
+    warning(
+      'node n2',
+      'n2 lost data, its copies do not count',
+      'the others fill it; shoal repair --status',
+    ),
+  ])
 })
 
 t.test('the limit on open files', async (t) => {

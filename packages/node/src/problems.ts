@@ -32,13 +32,14 @@ export function problemsOf(condition: Condition): string[] {
   }
   add(
     repairs.unhealed > 0,
-    `${self} has ${count(repairs.unhealed, 'damaged row')} that nobody could replace`,
-    'shoal doctor on its machine, then shoal repair --wait',
+    `${self} has ${count(repairs.unhealed, 'damaged row')}, and no other node a sound copy so far`,
+    'shoal doctor on its machine, then shoal repair --wait; what stays is only in a backup',
   )
   add(
     repairs.lost > 0,
-    `${self} is new or lost data: it gets ${count(repairs.lost, 'partition')} from the others`,
-    'shoal repair --wait',
+    `${self} lost data or has a new disk, its copies of ${count(repairs.lost, 'partition')} ` +
+      'do not count to reads yet',
+    'the others fill it by themselves; shoal repair --status tells how far it is',
   )
   add(
     freeBytes < limits.storeFreeBytesMin,

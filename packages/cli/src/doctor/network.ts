@@ -6,6 +6,7 @@ import { type ConnectionOptions, withClient } from '../cluster/connection.ts'
 import { readCredentials } from '../cluster/credentials.ts'
 import { type ClockReading, readClock } from '../cluster/figures.ts'
 import { type NodeState, readNodes } from '../cluster/state.ts'
+import { splitWarning } from '../cluster/status-report.ts'
 import { isFree } from '../dev/ports.ts'
 import { describeFailure } from '../failure.ts'
 import { formatMillis } from '../format/quantities.ts'
@@ -41,12 +42,23 @@ export async function examineCluster(options: ConnectionOptions): Promise<Findin
         ? ok('cluster', reached)
         : warning('cluster', reached, `look at ${silent.join(', ')}: run shoal doctor there`)
     const clocks = await Promise.all(nodes.map((node) => examineClock(node, settings)))
-    return [cluster, ...clocks.filter((each) => each !== undefined)]
+    return [
+      cluster,
+      ...nodes.flatMap(judgeProblems),
+      ...clocks.filter((each) => each !== undefined),
+    ]
   } catch (error) {
     const { message, hint } = describeFailure(error)
     return [failure('cluster', message, hint)]
   }
 }
+
+/** What a node says is wrong with it: lost data, damaged rows, a full disk. */
+export const judgeProblems = ({ id, problems = [] }: NodeState): Finding[] =>
+  problems.map((problem) => {
+    const { message, fix } = splitWarning(problem)
+    return warning(`node ${id}`, message, fix)
+  })
 
 const isSilent = ({ state }: NodeState): boolean => state === 'down' || state === 'suspect'
 
