@@ -38,7 +38,7 @@ export function problemsOf(condition: Condition): string[] {
   add(
     repairs.lost > 0,
     `${self} lost data or has a new disk, its copies of ${count(repairs.lost, 'partition')} ` +
-      'do not count to reads yet',
+      'do not count to strict reads yet',
     'the others fill it by themselves; shoal repair --status tells how far it is',
   )
   add(

@@ -83,7 +83,7 @@ t.test('each trouble of a node is one line that ends with what to do', async (t)
     ],
     [
       { repairs: { ...repairs, lost: 1 } },
-      /^n1 lost data or has .* 1 partition do not count to reads yet: the others/,
+      /^n1 lost data or has .* 1 partition do not count to strict reads yet: the others/,
     ],
     [
       { repairs: { ...repairs, unhealed: 3 } },

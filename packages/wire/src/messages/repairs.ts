@@ -13,7 +13,7 @@ export interface RepairsMessage {
   readonly waitingBytes: number
   /** Until what waits is let in; undefined while paused. */
   readonly etaMs: number | undefined
-  /** How many: they do not count to reads (Q6). */
+  /** How many: they do not count to strict reads (Q6). */
   readonly lostPartitions: number
   readonly unhealed: number
   readonly tombstones: number

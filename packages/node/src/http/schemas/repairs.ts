@@ -55,7 +55,8 @@ export const RepairsState = Type.Object(
     healed: Type.Integer({ description: 'Damaged copies replaced by comparisons.' }),
     unhealed,
     lostPartitions: Type.Array(Type.Integer(), {
-      description: 'Their data was lost here: they do not count to reads until merged again.',
+      description:
+        'Their data was lost here: they do not count to strict reads until merged again.',
     }),
     tombstones,
     jobs: Type.Array(JobState, { description: 'Repairs that were asked for, newest first.' }),
@@ -74,7 +75,9 @@ export const ClusterRepairsState = Type.Object(
         node: Type.String(),
         debt: DebtState,
         budget: Type.Object(budgetMembers),
-        lostPartitions: Type.Integer({ description: 'How many; they do not count to reads.' }),
+        lostPartitions: Type.Integer({
+          description: 'How many; they do not count to strict reads.',
+        }),
         unhealed,
         tombstones,
       }),
