@@ -18,7 +18,8 @@ function declareStatus(program: Command, shell: Shell): void {
     .description(
       prose(`
       One screen: the verdict first, then the nodes, the balance, how far copies may be
-      apart, and warnings, each with what to do. Exit code 3 if no node answers or quorum is lost for some keys.
+      apart, and warnings, each with what to do. Exit code 3 if no node answers or quorum
+      is lost for some keys.
       `),
     )
     .addHelpText(

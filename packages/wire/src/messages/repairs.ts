@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../bytes.ts'
 
-/** How far a node's copies may be apart from others (E6), when another asks for the whole cluster. */
+/** How far the copies of a node may be apart from others (E6), when another asks for all. */
 export interface RepairsMessage {
   readonly oldestUnverifiedMs: number
   readonly divergentSegments: number
