@@ -79,10 +79,11 @@ async function main(): Promise<void> {
         : await search(name, { ...options, seeds }, runSeeds)
       findings.set(name, finding)
       report(finding)
+      // Each at once: a search of hours may be cut short.
+      if (flags.write) keep(kept, findings)
     }
   }
   await Promise.all(Array.from({ length: Math.max(1, Number(flags.jobs)) }, work))
-  if (flags.write) keep(kept, findings)
   if ([...findings.values()].some(isBad)) process.exitCode = 1
 }
 
