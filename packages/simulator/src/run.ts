@@ -5,6 +5,7 @@ import { createSimCluster } from './cluster/create-sim-cluster.ts'
 import type { ClientEnd, SimCluster, SimNode } from './cluster/sim-cluster.ts'
 import type { Recorder } from './kernel/recorder.ts'
 import { LabelWatcher } from './labels/watcher.ts'
+import { runOutage } from './outage.ts'
 import { isProbe } from './plan/generate.ts'
 import type { OperationPlan, Plan } from './plan/plan.ts'
 import { addCounts, type Failure, type SimulationResult } from './result.ts'
@@ -90,6 +91,7 @@ class Simulation {
     cluster.heal()
     await this.#runUntilIdle(workload)
     await this.#runFor(QUIET)
+    await this.#outage(cluster, workload)
     await this.#runUntilDelivered()
     await this.#runUntilEqual()
     for (const label of ['all-', 'again-']) {
@@ -147,24 +149,22 @@ class Simulation {
     }
   }
 
+  async #outage(cluster: SimCluster, workload: Workload): Promise<void> {
+    await runOutage({
+      ...{ cluster, workload, plan: this.#plan, checks: this.#checks },
+      runFor: (millis) => this.#runFor(millis),
+      fail: (rule, message) => this.#fail(rule, message),
+    })
+    await this.#runUntilIdle(workload)
+  }
+
   /** Until no node owes another anything, or for as long as that may take. */
   async #runUntilDelivered(): Promise<void> {
     const cluster = this.#cluster as SimCluster
     const until = cluster.now() + DELIVERED_MAX
     const owes = ({ handoff }: SimNode): boolean => (handoff?.figures().total ?? 0) > 0
-    // Nothing is written now: a wait that began here ends with the last hint (H4).
-    const waits = cluster.nodes.map((node) => {
-      const { handoff } = node
-      return { node, handoff, sync: handoff?.sync() }
-    })
-    do {
-      await this.#runFor(SLICE)
-      for (const { node, handoff, sync } of waits) {
-        const left = node.handoff === handoff ? (handoff?.figures().total ?? 0) : 0
-        if (sync?.status().state !== 'done' || left === 0) continue
-        this.#fail('H4', `node ${node.index} owes ${left} rows, and a wait for them is over`)
-      }
-    } while (cluster.now() < until && cluster.nodes.some(owes))
+    do await this.#runFor(SLICE)
+    while (cluster.now() < until && cluster.nodes.some(owes))
   }
 
   /** By themselves, and within the interval of exchanges; damage is looked for at once. */

@@ -7,6 +7,7 @@ import { Disks } from './disks.ts'
 import { FinalChecks } from './final.ts'
 import type { Violation } from './findings.ts'
 import { Hedges } from './hedges.ts'
+import { Hints } from './hints.ts'
 import { expectLevel } from './levels.ts'
 import { Listings } from './listings.ts'
 import { Minting } from './minting.ts'
@@ -41,6 +42,7 @@ export class Checks implements Observer {
   readonly #listings: Listings
   readonly #requests: Requests
   readonly #hedges: Hedges
+  readonly #hints: Hints
   readonly #standings: Standings
   readonly #final: FinalChecks
 
@@ -58,6 +60,7 @@ export class Checks implements Observer {
     this.#listings = new Listings(this.#world)
     this.#requests = new Requests(this.#world)
     this.#hedges = new Hedges(this.#world)
+    this.#hints = new Hints(this.#world)
     this.#standings = new Standings(this.#world)
     this.#final = new FinalChecks(this.#world, this.#disks)
     for (const node of cluster.nodes) if (node.replica && node.coordinator) this.booted(node)
@@ -103,6 +106,11 @@ export class Checks implements Observer {
     this.#standings.sample()
   }
 
+  /** A node has been down for long while nothing else was wrong: everybody has given it up. */
+  givenUp(node: number): void {
+    this.#standings.givenUp(node)
+  }
+
   /** After healing, and the time in which copies become equal by themselves. */
   converged(): void {
     this.#disks.settleAll()
@@ -138,6 +146,7 @@ export class Checks implements Observer {
 
   wrote(node: SimNode, batch: ObservedBatch): void {
     this.#disks.wrote(node, batch)
+    this.#hints.wrote(node, batch)
   }
 
   synced(node: SimNode, batches: number): void {

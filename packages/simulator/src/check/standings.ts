@@ -58,6 +58,19 @@ export class Standings {
     for (const node of this.#world.nodes) this.#look(node, now)
   }
 
+  /** A node that has been down for long, while nothing else was wrong, is dead to everybody. */
+  givenUp(silent: number): void {
+    const gone = this.#world.nodes[silent] as SimNode
+    if (gone.state !== 'down') return
+    for (const { index, state, membership } of this.#world.nodes) {
+      if (index === silent || state !== 'up' || !membership) continue
+      this.#world.findings.checked('nodes known to be gone')
+      const taken = membership.state(gone.id)
+      if (taken === 'dead' || taken === 'left') continue
+      this.#world.findings.add('G3', `node ${index} still takes node ${silent} for ${taken}`)
+    }
+  }
+
   /** After a quiet time without faults: everybody knows that everybody lives (G9). */
   final(): void {
     const now = this.#world.now()

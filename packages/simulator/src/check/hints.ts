@@ -1,0 +1,89 @@
+import type { SimNode } from '../cluster/sim-cluster.ts'
+import { within, without } from './bits.ts'
+import { storedVersion } from './decode.ts'
+import type { ObservedBatch } from './observer.ts'
+import { type Copy, type Key, keyText, type World } from './world.ts'
+
+/** A hint as its holder wrote it. */
+interface Owed {
+  readonly key: Key
+  readonly target: number
+  /** The record of the row at that time. */
+  readonly record: Buffer | undefined
+  readonly at: number
+}
+
+/**
+ * H1: a hint dies when what its holder owed is on the platter of its target. A younger hint of the
+ * same row takes its place, and a mark on the partition what a full log or old age takes away (H2).
+ */
+export class Hints {
+  readonly #world: World
+  /** By holder and name of the hint. */
+  readonly #owed = new Map<string, Owed>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** Looks at a batch, after the checks of disks have. */
+  wrote(node: SimNode, { operations, replaced }: ObservedBatch): void {
+    operations.forEach(({ column, key: text, value }, index) => {
+      if (column !== 'hints' || text.charCodeAt(0) !== HINT) return
+      const name = `${node.index} ${text}`
+      if (value) this.#keep(node, name, text, value)
+      else if (replaced[index]) this.#ended(node, name)
+    })
+  }
+
+  #keep({ index, disk }: SimNode, name: string, text: string, value: Buffer): void {
+    if (value.length < HEAD_BYTES + TAIL_BYTES) return
+    const rowKey = value.subarray(HEAD_BYTES, value.length - TAIL_BYTES)
+    const key = this.#world.keyNamed(rowKey.toString('latin1', TOKEN_BYTES))
+    const target = this.#world.indexOf(text.slice(2, 2 + text.charCodeAt(1)))
+    if (target < 0 || target === index) return
+    const record = disk.current('versions', Buffer.from(key.name, 'latin1'))
+    this.#owed.set(name, { key, target, record, at: this.#world.now() })
+  }
+
+  #ended(holder: SimNode, name: string): void {
+    const owed = this.#owed.get(name)
+    this.#owed.delete(name)
+    if (!owed?.record) return
+    const { key, target } = owed
+    const copy = key.copies[target] as Copy
+    // What a disk has lost since is another matter.
+    if (key.damages > 0 || copy.damagedAt >= owed.at) return
+    const version = storedVersion(owed.record, key.token)
+    if (!version) return
+    this.#world.findings.checked('hints that ended')
+    const { events } = key.history.state(version)
+    if (within(events, copy.durable.events) || isStillOwed(holder, owed, this.#world)) return
+    const missing = key.history.names(without(events, copy.durable.events))
+    const text = `node ${holder.index} no longer owes ${keyText(key)} to node ${target}`
+    this.#world.fail(key, 'H1', `${text}, which lacks ${missing}`)
+  }
+}
+
+const HINT = 'h'.charCodeAt(0)
+const HEAD_BYTES = 11
+const TAIL_BYTES = 8
+const TOKEN_BYTES = 8
+
+/** By a younger hint, or by a mark on the partition. */
+function isStillOwed({ disk }: SimNode, { key, target }: Owed, world: World): boolean {
+  for (let at = 0; at < disk.keyCount('hints'); at++) {
+    const name = disk.keyAt('hints', at)
+    const value = name && disk.current('hints', name)
+    if (!name || !value) continue
+    const to = name.toString('latin1', 2, 2 + (name[1] as number))
+    if (world.indexOf(to) !== target) continue
+    const isMark = name[0] !== HINT
+    if (
+      isMark ? name.readUInt16BE(name.length - 2) === key.partition : value.includes(key.rowKey)
+    ) {
+      return true
+    }
+  }
+  return false
+}
