@@ -106,6 +106,11 @@ export class Checks implements Observer {
     this.#standings.sample()
   }
 
+  /** A node has been silent for a while, and nothing else was wrong: nobody turns to it first. */
+  avoided(node: number): void {
+    this.#standings.avoided(node)
+  }
+
   /** A node has been down for long while nothing else was wrong: everybody has given it up. */
   givenUp(node: number): void {
     this.#standings.givenUp(node)

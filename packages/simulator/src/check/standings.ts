@@ -58,16 +58,31 @@ export class Standings {
     for (const node of this.#world.nodes) this.#look(node, now)
   }
 
-  /** A node that has been down for long, while nothing else was wrong, is dead to everybody. */
+  /** A node that is down, while nothing else is wrong, is soon turned to last. */
+  avoided(silent: number): void {
+    this.#checkGone(silent, 'G5', ({ id }, membership) => !membership.isUsable(id))
+  }
+
+  /** And later dead to everybody. */
   givenUp(silent: number): void {
+    this.#checkGone(silent, 'G3', ({ id }, membership) =>
+      ['dead', 'left'].includes(membership.state(id) ?? ''),
+    )
+  }
+
+  #checkGone(
+    silent: number,
+    rule: string,
+    isKnown: (gone: SimNode, membership: NonNullable<SimNode['membership']>) => boolean,
+  ): void {
     const gone = this.#world.nodes[silent] as SimNode
     if (gone.state !== 'down') return
     for (const { index, state, membership } of this.#world.nodes) {
       if (index === silent || state !== 'up' || !membership) continue
       this.#world.findings.checked('nodes known to be gone')
-      const taken = membership.state(gone.id)
-      if (taken === 'dead' || taken === 'left') continue
-      this.#world.findings.add('G3', `node ${index} still takes node ${silent} for ${taken}`)
+      if (isKnown(gone, membership)) continue
+      const text = `node ${index} still takes node ${silent} for ${membership.state(gone.id)}`
+      this.#world.findings.add(rule, `${text}: it is down`)
     }
   }
 
