@@ -79,6 +79,9 @@ const rows = [
       lines('Duration by node, 99th percentile', 's', [perNode(quantile(0.99, 'instance', data))], {
         description: 'One slow node shows here. Readers hedge around it.',
       }),
+      lines('Slower than slow-request', 'ops', [
+        query(sumRate('shoal_slow_requests_total', 'operation'), '{{operation}}'),
+      ]),
     ],
   },
   {

@@ -36,9 +36,10 @@ import {
   type Replicas,
   readable,
 } from './ports.ts'
-import type { Progress } from './progress.ts'
+import { Progress } from './progress.ts'
 import { readKey, type Settings } from './reading.ts'
 import type {
+  Done,
   Explanation,
   KeyRequest,
   KeyValue,
@@ -46,6 +47,7 @@ import type {
   ListRequest,
   ReadAnswer,
   ReadRequest,
+  RequestReport,
   Trace,
   WriteAnswer,
   WriteRequest,
@@ -75,6 +77,16 @@ export interface CoordinatorParts {
   readonly readRepair?: boolean
   /** A peer is known to lack something of a partition, and nothing will bring it there. */
   readonly dirty?: (partition: Partition, node: NodeId) => void
+  /** Told when a write that another node passed on has ended. */
+  readonly coordinated?: (write: Coordinated) => void
+}
+
+/** A write of another node's client, ended. */
+export interface Coordinated {
+  readonly from: NodeId
+  readonly request: WriteRequest
+  readonly result: WriteAnswer | ShoalError
+  readonly report: RequestReport | undefined
 }
 
 /** How late a deadline, and a hedge, may be noticed. */
@@ -86,6 +98,7 @@ export class Coordinator implements KeyValue {
   readonly #desk: Desk
   readonly #buckets: KnownBuckets
   readonly #settings: Settings
+  readonly #coordinated: CoordinatorParts['coordinated']
   readonly #traces = new Traces()
   readonly #latencies = new Latencies()
 
@@ -93,6 +106,7 @@ export class Coordinator implements KeyValue {
     const { env, self, ring, replica, peers, contexts, sessions, hints, liveness } = parts
     this.#buckets = parts.buckets
     this.#settings = parts.settings
+    this.#coordinated = parts.coordinated
     this.#desk = {
       env,
       self,
@@ -131,13 +145,13 @@ export class Coordinator implements KeyValue {
     return this.#desk
   }
 
-  read(request: ReadRequest, done: (result: ReadAnswer | ShoalError) => void): void {
+  read(request: ReadRequest, done: Done<ReadAnswer>): void {
     this.#run(request, 'get', done, (place, asked, end) => {
       readKey(this.#desk, this.#settings, place, asked, end)
     })
   }
 
-  write(request: WriteRequest, done: (result: WriteAnswer | ShoalError) => void): void {
+  write(request: WriteRequest, done: Done<WriteAnswer>): void {
     this.#run(request, request.operation, done, (place, asked, end) => {
       const coordinate = (again: WriteRequest): void => {
         this.#attempt(end, () => writeKey(this.#desk, this.#settings, place, again, end))
@@ -209,12 +223,8 @@ export class Coordinator implements KeyValue {
   #run<Q extends KeyRequest, T extends { readonly traceId?: string }>(
     request: Q,
     operation: string,
-    done: (result: T | ShoalError) => void,
-    start: (
-      place: Place,
-      request: Q,
-      end: (result: T | ShoalError, progress?: Progress) => void,
-    ) => void,
+    done: Done<T>,
+    start: (place: Place, request: Q, end: Done<T>) => void,
   ): void {
     const { env, figures } = this.#desk
     const full = figures.operationsInFlight >= limits.operationsInFlightMax
@@ -225,12 +235,13 @@ export class Coordinator implements KeyValue {
     figures.operationsInFlight++
     const began = env.clock.elapsed()
     const isRead = operation === 'get'
-    const end = (result: T | ShoalError, progress?: Progress): void => {
+    const end = (result: T | ShoalError, report?: RequestReport): void => {
       figures.operationsInFlight--
       if (!(result instanceof ShoalError)) this.#latencies.add(env.clock.elapsed() - began, isRead)
-      if (!request.explain || !progress) return done(result)
-      const traceId = this.#keepTrace(request, operation, progress)
-      done(result instanceof ShoalError ? result : { ...result, traceId })
+      // Of a write that was passed on the trace is where it was coordinated.
+      if (!request.explain || !(report instanceof Progress)) return done(result, report)
+      const traceId = this.#keepTrace(request, operation, report)
+      done(result instanceof ShoalError ? result : { ...result, traceId }, report)
     }
     this.#whenKnown(request, end, (asked) => {
       this.#attempt(end, () => {
@@ -270,8 +281,9 @@ export class Coordinator implements KeyValue {
       if (place.self < 0 && !(asStandIn && this.#desk.hints)) {
         return refuse(question, 'SHOAL_NOT_REPLICA')
       }
-      this.write({ ...request, asStandIn }, (result) => {
+      this.write({ ...request, asStandIn }, (result, report) => {
         question.answer(answerKinds.written, encodeForwardedAnswer(result))
+        this.#coordinated?.({ from: question.from, request, result, report })
       })
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error

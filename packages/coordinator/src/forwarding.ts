@@ -1,4 +1,12 @@
-import { type ErrorCode, type Millis, millis, type NodeId, ShoalError } from '@shoal/kernel'
+import {
+  type ErrorCode,
+  type Millis,
+  millis,
+  type NodeId,
+  type Partition,
+  type ReplicaReport,
+  ShoalError,
+} from '@shoal/kernel'
 import {
   answerKinds,
   decodeForwardedAnswer,
@@ -11,7 +19,7 @@ import { indices } from './core/write-machine.ts'
 import { type Desk, noteFailure } from './desk.ts'
 import { doubtedOf, type Place, reachableOf, unreachable } from './place.ts'
 import { type PeerSink, readable } from './ports.ts'
-import type { WriteAnswer, WriteRequest } from './requests.ts'
+import type { Done, RequestReport, WriteAnswer, WriteRequest } from './requests.ts'
 import { standInsFor } from './stand-ins.ts'
 
 /**
@@ -60,10 +68,11 @@ interface Parts {
   readonly order: NodeId[]
   readonly began: Millis
   readonly coordinate: (request: WriteRequest) => void
-  readonly done: (result: WriteAnswer | ShoalError) => void
+  readonly done: Done<WriteAnswer>
 }
 
-class Forwarding implements PeerSink {
+class Forwarding implements PeerSink, RequestReport {
+  readonly consistency = undefined
   readonly #parts: Parts
   readonly #body: Buffer
   #asked: NodeId | undefined
@@ -73,11 +82,30 @@ class Forwarding implements PeerSink {
     this.#body = encodeForwardedWrite(parts.request)
   }
 
+  get began(): Millis {
+    return this.#parts.began
+  }
+
+  get partition(): Partition {
+    return this.#parts.place.partition
+  }
+
+  /** Of whom it was passed to; what the replicas did is known there. */
+  reports(): ReplicaReport[] {
+    return this.#asked === undefined ? [] : [this.#report(this.#asked, 'passed-on')]
+  }
+
+  #report(node: NodeId, state: string): ReplicaReport {
+    const { desk, place, began } = this.#parts
+    const role = place.nodes.includes(node) ? 'primary' : 'fallback'
+    return { node, role, state, ms: Math.round(desk.env.clock.elapsed() - began) }
+  }
+
   next(): void {
     const { desk, place, order, request, began, coordinate, done } = this.#parts
     const to = order.shift()
     this.#asked = to
-    if (to === undefined) return done(unreachable(desk, place, NOBODY))
+    if (to === undefined) return done(unreachable(desk, place, NOBODY), this)
     const timeout = millis(Math.max(1, request.timeout - (desk.env.clock.elapsed() - began)))
     if (to === desk.self) return coordinate({ ...request, timeout })
     desk.figures.forwarded++
@@ -89,25 +117,24 @@ class Forwarding implements PeerSink {
   answered(_tag: number, kind: number, body: Buffer): void {
     if (kind === answerKinds.written) {
       const answer = readable(() => decodeForwardedAnswer(body))
-      return answer ? this.#parts.done(answer) : this.failed(0, 'SHOAL_FRAME_INVALID')
+      return answer ? this.#parts.done(answer, this) : this.failed(0, 'SHOAL_FRAME_INVALID')
     }
     this.failed(0, kind === answerKinds.refused ? decodeRefusal(body) : 'SHOAL_FRAME_INVALID')
   }
 
   failed(_tag: number, code: ErrorCode): void {
-    const { desk, place, began, done } = this.#parts
+    const { desk, began, done } = this.#parts
     if (this.#asked !== undefined) noteFailure(desk, this.#asked, code, began)
     const neverLeft = code === 'SHOAL_PEER_UNREACHABLE' || code === 'SHOAL_PEER_BUSY'
     if (neverLeft) return this.next()
-    const ms = Math.round(desk.env.clock.elapsed() - began)
-    const node = this.#asked ?? ''
-    const role = place.nodes.some((each) => each === node) ? 'primary' : 'fallback'
+    const node = this.#asked
     done(
       new ShoalError(
         'SHOAL_QUORUM_TIMEOUT',
         `The write was passed to ${node}, a replica of the key, and no answer came back.`,
-        { replicas: [{ node, role, state: code, ms }] },
+        { replicas: node === undefined ? [] : [this.#report(node, code)] },
       ),
+      this,
     )
   }
 }

@@ -1,7 +1,7 @@
 /** @shoal/coordinator: quorums. */
 export { type KnownBuckets, SYSTEM_BUCKET } from './bucket-wait.ts'
 export { BucketRegistry, type BucketsParts } from './buckets.ts'
-export { Coordinator, type CoordinatorParts } from './coordinator.ts'
+export { type Coordinated, Coordinator, type CoordinatorParts } from './coordinator.ts'
 export { formatProperties, parseProperties } from './core/bucket-properties.ts'
 export type { Figures } from './desk.ts'
 export {
@@ -18,6 +18,7 @@ export {
   type BucketProperties,
   type Buckets,
   type Consistency,
+  type Done,
   type EffectiveConsistency,
   type Explanation,
   formatConsistency,
@@ -30,6 +31,7 @@ export {
   type ReadAnswer,
   type ReadRequest,
   type Receipt,
+  type RequestReport,
   type Trace,
   type TraceEvent,
   type WriteAnswer,

@@ -44,6 +44,7 @@ export interface PeerSink {
 
 /** A question of another coordinator. */
 export interface CoordinatorQuestion {
+  readonly from: NodeId
   readonly kind: number
   readonly body: Buffer
   answer(kind: number, body: Uint8Array, more?: boolean): void

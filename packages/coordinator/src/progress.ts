@@ -1,30 +1,39 @@
-import type { Env, Millis, NodeId, ReplicaReport } from '@shoal/kernel'
+import type { Env, Millis, NodeId, Partition, ReplicaReport } from '@shoal/kernel'
 import { bit } from './core/judge.ts'
-import type { TraceEvent } from './requests.ts'
+import type { Place } from './place.ts'
+import type { EffectiveConsistency, RequestReport, TraceEvent } from './requests.ts'
 
 /**
  * What each candidate did for one request, for errors and traces. Notes cost two array writes; text
  * is made only for those who ask.
  */
-export class Progress {
+export class Progress implements RequestReport {
   readonly #env: Env
   /** Candidates: primaries, and behind them whoever was enlisted to stand in for one. */
   nodes: readonly NodeId[]
   /** How many of them are primaries. */
   readonly primaries: number
   readonly began: Millis
+  readonly partition: Partition
+  readonly consistency: EffectiveConsistency
   readonly #states: (string | undefined)[]
   readonly #times: number[]
   readonly #events: TraceEvent[] | undefined
 
-  constructor(env: Env, nodes: readonly NodeId[], traced: boolean) {
+  constructor(
+    env: Env,
+    { nodes, partition }: Pick<Place, 'nodes' | 'partition'>,
+    { consistency, explain }: { consistency: EffectiveConsistency; explain: boolean },
+  ) {
     this.#env = env
+    this.partition = partition
+    this.consistency = consistency
     this.nodes = nodes
     this.primaries = nodes.length
     this.began = env.clock.elapsed()
     this.#states = new Array(nodes.length)
     this.#times = new Array(nodes.length).fill(0)
-    this.#events = traced ? [] : undefined
+    this.#events = explain ? [] : undefined
   }
 
   /** Makes these candidates too. @returns their places, as a set */

@@ -118,7 +118,8 @@ export function readKey(
           rowToken: place.rowKey.subarray(0, 8),
           name: rowKeyName(place.rowKey),
         })
-  const progress = new Progress(desk.env, place.nodes, request.explain)
+  const { explain } = request
+  const progress = new Progress(desk.env, place, { consistency, explain })
   desk.figures.reads++
   gather(
     desk,

@@ -1,4 +1,4 @@
-import type { Millis, NodeId, ReplicaReport, ShoalError } from '@shoal/kernel'
+import type { Millis, NodeId, Partition, ReplicaReport, ShoalError } from '@shoal/kernel'
 
 /** What a request asks for; `resolveConsistency` turns it into numbers for a bucket (Q1). */
 export interface Consistency {
@@ -184,13 +184,29 @@ export interface Trace {
 }
 
 /**
+ * What is known of a request that has ended, beside its answer. Costs those nothing who do not
+ * look.
+ */
+export interface RequestReport {
+  /** When work on it began, on the elapsed clock. */
+  readonly began: Millis
+  readonly partition: Partition
+  /** Undefined where another node worked it out. */
+  readonly consistency: EffectiveConsistency | undefined
+  reports(): ReplicaReport[]
+}
+
+/** @param report  undefined where nobody was asked anything */
+export type Done<T> = (result: T | ShoalError, report?: RequestReport) => void
+
+/**
  * Everything a face (HTTP, batch) may ask of the store. Callbacks are called exactly once, never
  * from inside the call, with an answer or a `ShoalError`; by the request's timeout at the latest
  * (O2).
  */
 export interface KeyValue {
-  read(request: ReadRequest, done: (result: ReadAnswer | ShoalError) => void): void
-  write(request: WriteRequest, done: (result: WriteAnswer | ShoalError) => void): void
+  read(request: ReadRequest, done: Done<ReadAnswer>): void
+  write(request: WriteRequest, done: Done<WriteAnswer>): void
   list(request: ListRequest): Promise<ListAnswer>
   explain(bucket: string, key: string, timeout: Millis): Promise<Explanation>
   /** Asks the other nodes where this one does not have it. */

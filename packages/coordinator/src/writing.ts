@@ -51,11 +51,18 @@ export function writeKey(
   const { bucket, rowKey, nodes } = place
   const name = rowKeyName(rowKey)
   const rowToken = rowKey.subarray(0, 8)
+  const { explain } = request
+  const consistency = resolveConsistency(
+    request.consistency,
+    bucket,
+    nodes.length,
+    settings.durability,
+  )
   const prepared: Prepared = {
     desk,
     place,
     request,
-    consistency: resolveConsistency(request.consistency, bucket, nodes.length, settings.durability),
+    consistency,
     session:
       request.session === ''
         ? undefined
@@ -63,7 +70,7 @@ export function writeKey(
     context: request.context === '' ? undefined : desk.contexts.decode(request.context, name).clock,
     requestHash: request.idempotencyKey === '' ? undefined : hashRequest(request, rowKey),
     deadline: millis(desk.env.clock.elapsed() + request.timeout),
-    progress: new Progress(desk.env, nodes, request.explain),
+    progress: new Progress(desk.env, place, { consistency, explain }),
     done,
   }
   demandContext(prepared)

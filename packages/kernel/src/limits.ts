@@ -343,6 +343,12 @@ export const limits = {
   headerMemoryEntries: 512,
   /** Of a trace's id. */
   traceIdCharsMax: 64,
+  /** Of `tracestate` that is passed on. What is longer loses members, as W3C has it. */
+  traceStateCharsMax: 512,
+  /** Lines about slow requests at once. */
+  slowLinesBurst: 20,
+  /** A second, over time. Further ones are counted, and told with the next line. */
+  slowLinesRate: 2,
 
   // Security.
   /** In the file of tokens. */

@@ -22,6 +22,7 @@ import { deriveSecrets } from './secrets.ts'
 import { openSecurity, type Security } from './security/security.ts'
 import { type NodeState, SelfStatus } from './self-status.ts'
 import type { NodeSettings } from './settings.ts'
+import { noteCoordinated, SlowLog } from './slow-log.ts'
 import { StatusWatch } from './status-watch.ts'
 import { version } from './version.ts'
 
@@ -96,6 +97,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     refusal: () => admission?.refusal,
     disputes: () => events.disputes,
   })
+  const slow = new SlowLog({ env, log, thresholdMs: settings.slowRequestMs ?? 0 })
   const engine = await openEngine({
     env,
     store,
@@ -103,6 +105,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     tokenKey: secrets.tokenKey,
     settings,
     onEvent: (event) => events.happened(event),
+    onCoordinated: (write) => noteCoordinated(slow, write, env.clock.elapsed()),
     status: (ring) => self.describe(ring),
     connect: (ring) =>
       createPeers({
@@ -176,6 +179,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     admission,
     metrics,
     log,
+    slow,
     version,
     chaos,
     limits: { valueBytesMax: settings.valueBytesMax },
@@ -185,7 +189,9 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   })
   security.onIdentity((identity) => http.renewCertificate(identity))
   registerMembershipMetrics(metrics, { membership, events: events.hub })
-  registerNodeMetrics(metrics, { coordinator, replica, peers, store, admission, meter, state })
+  registerNodeMetrics(metrics, {
+    ...{ coordinator, replica, peers, store, admission, meter, slow, state },
+  })
   registerRepairMetrics(metrics, engine)
   return { ...engine, admission, meter, events, watch, http, security, state }
 }

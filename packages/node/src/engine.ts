@@ -5,7 +5,12 @@ import {
   type BudgetSettings,
 } from '@shoal/antientropy'
 import { createContextCodec, createSessionCodec } from '@shoal/causality'
-import { type BucketProperties, BucketRegistry, Coordinator } from '@shoal/coordinator'
+import {
+  type BucketProperties,
+  BucketRegistry,
+  type Coordinated,
+  Coordinator,
+} from '@shoal/coordinator'
 import { Handoff, type HandoffOptions } from '@shoal/handoff'
 import { type Env, limits, type Millis, millis } from '@shoal/kernel'
 import { Membership, type MembershipEvent } from '@shoal/membership'
@@ -89,6 +94,8 @@ export interface EngineParts<P extends Peers> {
   readonly status: (ring: Ring) => StatusMessage
   readonly settings: EngineSettings
   readonly onEvent?: (event: EngineEvent) => void
+  /** Told of each write that was coordinated here for another node. */
+  readonly onCoordinated?: (write: Coordinated) => void
 }
 
 /**
@@ -162,6 +169,7 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
     ...(handoff ? { hints: handoff } : {}),
     readRepair: settings.readRepair ?? true,
     dirty: (partition, node) => antiEntropy.markDirty(partition, node),
+    ...(parts.onCoordinated ? { coordinated: parts.onCoordinated } : {}),
     ...(lost ? { lost } : {}),
   })
   foreground = coordinator

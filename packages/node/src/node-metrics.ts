@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client'
 import { type LoadAdmission, sheddingReasons } from './admission.ts'
 import type { EventLoopMeter } from './event-loop.ts'
 import { MetricMaker } from './metric-maker.ts'
+import { type SlowLog, slowOperations } from './slow-log.ts'
 
 /** Figures of the parts, read when somebody asks; the hot path only counts. */
 export function registerNodeMetrics(
@@ -17,11 +18,12 @@ export function registerNodeMetrics(
     readonly store: Store
     readonly admission: LoadAdmission
     readonly meter: EventLoopMeter
+    readonly slow: SlowLog
     /** What is measured now and then, not at every look. */
     readonly state: { readonly diskBytes: number }
   },
 ): void {
-  const { coordinator, replica, peers, store, admission, meter, state } = parts
+  const { coordinator, replica, peers, store, admission, meter, slow, state } = parts
   const make = new MetricMaker(registry)
   const total = make.total.bind(make)
   const level = make.level.bind(make)
@@ -70,6 +72,13 @@ export function registerNodeMetrics(
     'Reads asked of one more replica because an answer was late.',
     () => coordinator.desk.speeds.hedges,
   )
+  make.totals({
+    name: 'shoal_slow_requests_total',
+    help: 'Requests that took longer than slow-request allows, by operation.',
+    label: 'operation',
+    values: slowOperations,
+    read: (operation) => slow.count(operation),
+  })
   level('shoal_operations_in_flight', 'Requests under way.', () => figures.operationsInFlight)
   make.totals({
     name: 'shoal_shed_total',

@@ -19,6 +19,8 @@ export interface NodeSettings {
   readonly replicas: number
   readonly partitions: number
   readonly durability: 'fsync' | 'memory'
+  /** Requests that take longer are logged; absent or 0: none is. */
+  readonly slowRequestMs?: number
   readonly valueBytesMax: number
   readonly versionCacheBytes: number
   /** Absent: no hour is quiet. */

@@ -167,6 +167,13 @@ const cases: Record<Exclude<SettingId, 'config' | 'secret'>, Case> = {
   },
   log: { text: 'json', of: ({ log }) => log.format, value: 'json', standard: 'text' },
   logLevel: { text: 'warn', of: ({ log }) => log.level, value: 'warn', standard: 'info' },
+  slowRequest: {
+    text: '250',
+    toml: '250',
+    of: ({ settings }) => settings.slowRequestMs,
+    value: 250,
+    standard: 500,
+  },
   bucketConsistency: {
     text: 'one; r=1;strict',
     shown: 'one;r=1;strict',

@@ -20,6 +20,7 @@ export const headerNames = {
   explain: 'Explain',
   ttl: 'TTL',
   traceparent: 'traceparent',
+  tracestate: 'tracestate',
   authorization: 'Authorization',
   contentType: 'Content-Type',
   contentEncoding: 'Content-Encoding',

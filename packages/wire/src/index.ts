@@ -129,3 +129,10 @@ export {
 } from './messages/replica.ts'
 export { decodeStatus, encodeStatus, type StatusMessage } from './messages/status.ts'
 export { decodeTrace, encodeTrace, type TraceMessage } from './messages/trace.ts'
+export {
+  decodeTraceContext,
+  encodeTraceContext,
+  formatTraceparent,
+  parseTraceContext,
+  type TraceContext,
+} from './trace-context.ts'

@@ -122,6 +122,7 @@ function assemble({ values }: ConfigValues, secret: string): Pick<NodeConfig, 's
       replicas: there(values, 'replicas'),
       partitions: there(values, 'partitions'),
       durability: there(values, 'durability'),
+      slowRequestMs: there(values, 'slowRequest'),
       valueBytesMax: there(values, 'valueBytesMax'),
       versionCacheBytes: there(values, 'versionCacheBytes'),
       ...(repairQuietHours === undefined ? {} : { budget: { quietHours: repairQuietHours } }),

@@ -200,6 +200,13 @@ const table = {
     default: 'info',
     description: 'the least that is logged',
   },
+  slowRequest: {
+    group: 'log',
+    kind: { type: 'whole', min: 0, max: limits.timeoutMax },
+    placeholder: '<ms>',
+    default: '500',
+    description: 'requests that take longer are logged, without key and value; 0 for none',
+  },
   bucketConsistency: {
     group: 'buckets',
     key: 'buckets.consistency',

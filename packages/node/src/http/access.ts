@@ -155,16 +155,18 @@ const PATH_CHARS_MAX = 1_024
  *
  * @throws SHOAL_FORBIDDEN, and what reading the path throws
  */
-export function bucketAndKeyOf({ request, caller }: Exchange, prefix: string): BucketAndKey {
-  const found = readBucketAndKey(request.url ?? '', prefix)
-  demandBucket(caller, found.bucket)
+export function bucketAndKeyOf(exchange: Exchange, prefix: string): BucketAndKey {
+  const found = readBucketAndKey(exchange.request.url ?? '', prefix)
+  demandBucket(exchange.caller, found.bucket)
+  exchange.bucket = found.bucket
   return found
 }
 
 /** `{prefix}{bucket}`, as `bucketAndKeyOf`. */
-export function bucketOf({ request, caller }: Exchange, prefix: string): string {
-  const bucket = readBucketAlone(request.url ?? '', prefix)
-  demandBucket(caller, bucket)
+export function bucketOf(exchange: Exchange, prefix: string): string {
+  const bucket = readBucketAlone(exchange.request.url ?? '', prefix)
+  demandBucket(exchange.caller, bucket)
+  exchange.bucket = bucket
   return bucket
 }
 

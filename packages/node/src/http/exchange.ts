@@ -1,10 +1,12 @@
 /** One request and its one answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RequestReport } from '@shoal/coordinator'
 import { InvariantViolation, millis, ShoalError, toProblem } from '@shoal/kernel'
-import { headerNames, mediaTypes } from '@shoal/wire'
+import { headerNames, mediaTypes, parseTraceContext, type TraceContext } from '@shoal/wire'
 import { anyone, type Caller } from '../security/scopes.ts'
+import { type SlowLog, type SlowOperation, slowOperations } from '../slow-log.ts'
 import { connectionOf } from './connections.ts'
-import { traceIdOf } from './headers/fields.ts'
+import type { Headers } from './headers/key-headers.ts'
 import { type Operation, operationIndex } from './metrics.ts'
 import { retryAfterSeconds } from './raw-answers.ts'
 import type { Services } from './services.ts'
@@ -14,10 +16,16 @@ export class Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
-  readonly #operation: number
+  readonly operation: Operation
   readonly #startedAt: number
   /** Who sent it, once the guard of its route has let it in. */
   caller: Caller = anyone
+  /** The bucket it is about, once that was read; empty for none. */
+  bucket = ''
+  /** How the coordinator came to its answer. */
+  report: RequestReport | undefined
+  /** The code of the error that was answered. */
+  failure: string | undefined
   /** The connection cannot go on after this answer. */
   closing = false
   #bodyBytes = 0
@@ -39,7 +47,7 @@ export class Exchange {
     this.request = request
     this.response = response
     this.id = services.nextRequestId()
-    this.#operation = operationIndex[operation]
+    this.operation = operation
     this.#startedAt = services.env.clock.elapsed()
     services.metrics.inFlight++
   }
@@ -105,6 +113,7 @@ export class Exchange {
   /** Any failure as a problem document; a bug is logged, and told under this request's id. */
   fail(error: unknown, lines: string[] = []): void {
     const known = error instanceof ShoalError ? error : this.#bug(error)
+    this.failure = known.code
     if (this.response.headersSent) return this.#breakOff()
     addDetailLines(lines, known)
     this.answerJson(
@@ -145,13 +154,40 @@ export class Exchange {
   #settle(status: number): number | undefined {
     if (this.#settled) return undefined
     this.#settled = true
-    const { metrics, env, bodies } = this.services
+    const { metrics, env, bodies, slow } = this.services
     const elapsed = env.clock.elapsed() - this.#startedAt
     metrics.inFlight--
-    metrics.record(this.#operation, status, elapsed)
+    metrics.record(operationIndex[this.operation], status, elapsed)
+    if (slow?.isSlow(elapsed)) this.#noteSlow(slow, status, elapsed)
     if (this.#bodyBytes > 0) bodies.give(this.#bodyBytes)
     this.#bodyBytes = 0
     return elapsed
+  }
+
+  /** What a client takes to send its body is no fault of this node. */
+  #noteSlow(slow: SlowLog, status: number, elapsed: number): void {
+    const { operation, report, bucket, failure, id } = this
+    const isTimed = slowOperations.some((each) => each === operation)
+    if (!isTimed || (report === undefined && operation !== 'list')) return
+    const receivedMs = report === undefined ? 0 : report.began - this.#startedAt
+    const ms = elapsed - receivedMs
+    if (!slow.isSlow(ms)) return
+    slow.note({
+      operation: operation as SlowOperation,
+      ms,
+      ...(operation === 'put' ? { receivedMs } : {}),
+      bucket,
+      requestId: id,
+      traceId: this.traceContext?.traceId,
+      outcome: failure ?? status,
+      report,
+    })
+  }
+
+  /** The trace that the client's request belongs to. Read only when somebody asks. */
+  get traceContext(): TraceContext | undefined {
+    const { traceparent, tracestate } = this.request.headers as Headers
+    return traceparent === undefined ? undefined : parseTraceContext(traceparent, tracestate)
   }
 
   #addCommonLines(lines: string[], elapsed: number): void {
@@ -224,9 +260,9 @@ export class Exchange {
 
   #bug(error: unknown): ShoalError {
     const { log } = this.services
-    const { url, headers } = this.request
-    const trace = traceIdOf(String(headers.traceparent ?? ''))
-    const about = { requestId: this.id, url, ...(trace === undefined ? {} : { trace }) }
+    const { url } = this.request
+    const traceId = this.traceContext?.traceId
+    const about = { requestId: this.id, url, ...(traceId === undefined ? {} : { traceId }) }
     log.error({ err: error, ...about }, 'request failed by a bug')
     const detail = `unexpected failure; look for ${this.id} in the log of this node`
     return new ShoalError('SHOAL_INTERNAL', detail, { extra: { errorId: this.id }, cause: error })

@@ -12,6 +12,7 @@ import type { RepairsView } from '../repairs-view.ts'
 import type { Audit } from '../security/audit.ts'
 import type { TlsIdentity } from '../security/certificate.ts'
 import type { Gate, RouteAccess } from '../security/scopes.ts'
+import type { SlowLog } from '../slow-log.ts'
 import type { AnyServer } from './listener.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
 
@@ -77,6 +78,8 @@ export interface HttpAppOptions {
   /** The face adds its own metrics and those of the process. */
   readonly metrics: Registry
   readonly log: Log
+  /** Absent: nothing is slow. */
+  readonly slow?: SlowLog
   readonly version: string
   /** Absent: whoever reaches the node may do everything. */
   readonly gate?: Gate

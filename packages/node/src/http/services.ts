@@ -7,6 +7,7 @@ import type { RepairsView } from '../repairs-view.ts'
 import { type Audit, AuditTrail, auditInLog } from '../security/audit.ts'
 import type { TlsIdentity } from '../security/certificate.ts'
 import type { Gate } from '../security/scopes.ts'
+import type { SlowLog } from '../slow-log.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
 import { EventStreams } from './event-streams.ts'
 import { HttpMetrics } from './metrics.ts'
@@ -32,6 +33,7 @@ export class Services {
   readonly streams: EventStreams
   readonly admission: Admission
   readonly log: Log
+  readonly slow: SlowLog | undefined
   readonly version: string
   readonly gate: Gate | undefined
   readonly audit: Audit
@@ -58,6 +60,7 @@ export class Services {
     this.streams = new EventStreams(options.events)
     this.admission = options.admission
     this.log = options.log
+    this.slow = options.slow
     this.version = options.version
     this.gate = options.gate
     this.tls = options.tls

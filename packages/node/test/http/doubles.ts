@@ -2,6 +2,7 @@
 import type {
   BucketProperties,
   Buckets,
+  Done,
   EffectiveConsistency,
   Explanation,
   KeyRequest,
@@ -12,6 +13,7 @@ import type {
   ReadAnswer,
   ReadRequest,
   Receipt,
+  RequestReport,
   Trace,
   WriteAnswer,
   WriteRequest,
@@ -36,6 +38,7 @@ import type { RepairsView } from '../../src/repairs-view.ts'
 import type { Audit } from '../../src/security/audit.ts'
 import type { TlsIdentity } from '../../src/security/certificate.ts'
 import type { Gate } from '../../src/security/scopes.ts'
+import type { SlowLog } from '../../src/slow-log.ts'
 
 interface Stored {
   readonly values: LiveValue[]
@@ -69,6 +72,8 @@ export class MemoryKeyValue implements KeyValue {
   #held: (() => void)[] | undefined
   /** Given instead of an answer, once for each request. */
   failure: ShoalError | Error | undefined
+  /** Comes with every answer. */
+  report: RequestReport | undefined
   now = 1_700_000_000_000
 
   /** Holds every answer back until the returned function is called. */
@@ -84,14 +89,24 @@ export class MemoryKeyValue implements KeyValue {
     }
   }
 
-  read(request: ReadRequest, done: (result: ReadAnswer | ShoalError) => void): void {
+  read(request: ReadRequest, done: Done<ReadAnswer>): void {
     if (this.remember) this.reads.push(request)
-    this.#later(() => done(this.#failureOr(() => this.#read(request))))
+    this.#later(() =>
+      done(
+        this.#failureOr(() => this.#read(request)),
+        this.report,
+      ),
+    )
   }
 
-  write(request: WriteRequest, done: (result: WriteAnswer | ShoalError) => void): void {
+  write(request: WriteRequest, done: Done<WriteAnswer>): void {
     if (this.remember) this.written.push(request)
-    this.#later(() => done(this.#failureOr(() => this.#write(request))))
+    this.#later(() =>
+      done(
+        this.#failureOr(() => this.#write(request)),
+        this.report,
+      ),
+    )
   }
 
   async list({ bucket, prefix, after, limit, consistency }: ListRequest): Promise<ListAnswer> {
@@ -436,6 +451,7 @@ export async function openFace(
     gate?: Gate
     audit?: Audit
     tls?: TlsIdentity
+    slow?: (env: Env, log: Log) => SlowLog
   } = {},
 ): Promise<Face> {
   const halts: Error[] = []
@@ -469,6 +485,7 @@ export async function openFace(
     ...(options.gate && { gate: options.gate }),
     ...(options.audit && { audit: options.audit }),
     ...(options.tls && { tls: options.tls }),
+    ...(options.slow && { slow: options.slow(env, parts.log) }),
   })
   const listening = await app.listen('127.0.0.1', options.port ?? 0)
   return { ...listening, ...parts, events, app, halts }

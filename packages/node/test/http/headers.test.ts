@@ -6,7 +6,6 @@ import {
   checkIdempotencyKey,
   checkSession,
   parseExplain,
-  traceIdOf,
 } from '../../src/http/headers/fields.ts'
 import { readValueHeaders } from '../../src/http/headers/key-headers.ts'
 import {
@@ -270,20 +269,4 @@ t.test('Prefer', async (t) => {
   ]) {
     t.notOk(prefersResolved(text), text)
   }
-})
-
-t.test('traceparent', async (t) => {
-  const id = '4bf92f3577b34da6a3ce929d0e0e4736'
-  t.equal(traceIdOf(`00-${id}-00f067aa0ba902b7-01`), id)
-  t.equal(traceIdOf(`01-${id}-00f067aa0ba902b7-01-more`), id)
-  const bad = [
-    '',
-    `00-${id}-00f067aa0ba902b7`,
-    `00-${id}-00f067aa0ba902b7-01-x`,
-    `ff-${id}-00f067aa0ba902b7-01`,
-    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
-    `00-${id}-0000000000000000-01`,
-    `00-${id.toUpperCase()}-00f067aa0ba902b7-01`,
-  ]
-  for (const text of bad) t.equal(traceIdOf(text), undefined, text)
 })

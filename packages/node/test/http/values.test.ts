@@ -307,7 +307,7 @@ t.test('a bug is 500 with an id that the log has, and broken rules stop the proc
   t.equal(code, 'SHOAL_INTERNAL')
   t.notMatch(detail, /oops/, 'the inside stays inside')
   t.match(face.log.lines, [
-    { level: 'error', details: { requestId: errorId, trace, err: { message: 'oops' } } },
+    { level: 'error', details: { requestId: errorId, traceId: trace, err: { message: 'oops' } } },
   ])
   t.same(face.halts, [])
   const { InvariantViolation } = await import('@shoal/kernel')

@@ -4,7 +4,14 @@
  * client may send an operation, wait for its result and then send the next.
  */
 import type { ServerResponse } from 'node:http'
-import type { ReadAnswer, WriteAnswer } from '@shoal/coordinator'
+import type {
+  Done,
+  ReadAnswer,
+  ReadRequest,
+  RequestReport,
+  WriteAnswer,
+  WriteRequest,
+} from '@shoal/coordinator'
 import { InvariantViolation, millis, ShoalError } from '@shoal/kernel'
 import { demandBucket, demandScope, spend } from '../access.ts'
 import type { Exchange } from '../exchange.ts'
@@ -107,20 +114,47 @@ function begin(
     if (index > 0) spend(caller, 1)
     const refused = services.refusal(isWrite(request) ? 'write' : 'read')
     if (refused !== undefined) throw refused
-    if (isWrite(request)) services.keyValue.write(request, tell(done, writeResult))
-    else services.keyValue.read(request, tell(done, readResult))
+    const item = { exchange, request, done }
+    if (isWrite(request)) services.keyValue.write(request, tell(item, writeResult))
+    else services.keyValue.read(request, tell(item, readResult))
   } catch (error) {
     done(failureResult(asShoalError(exchange, error)))
   }
 }
 
+interface Item {
+  readonly exchange: Exchange
+  readonly request: ReadRequest | WriteRequest
+  readonly done: (result: BatchResult) => void
+}
+
 const tell =
   <Answer extends ReadAnswer | WriteAnswer>(
-    done: (result: BatchResult) => void,
+    item: Item,
     toResult: (answer: Answer) => BatchResult,
-  ) =>
-  (answer: Answer | ShoalError): void =>
-    done(answer instanceof ShoalError ? failureResult(answer) : toResult(answer))
+  ): Done<Answer> =>
+  (answer, report) => {
+    const result = answer instanceof ShoalError ? failureResult(answer) : toResult(answer)
+    item.done(result)
+    if (report) noteSlow(item, { report, outcome: outcomeOf(answer, result) })
+  }
+
+const outcomeOf = (answer: object, { status }: BatchResult): number | string =>
+  answer instanceof ShoalError ? answer.code : status
+
+function noteSlow(
+  { exchange, request }: Item,
+  { report, outcome }: { readonly report: RequestReport; readonly outcome: number | string },
+): void {
+  const { slow, env } = exchange.services
+  if (slow === undefined) return
+  const ms = env.clock.elapsed() - report.began
+  if (!slow.isSlow(ms)) return
+  const { bucket } = request
+  const operation = isWrite(request) ? request.operation : 'get'
+  const { id: requestId, traceContext } = exchange
+  slow.note({ operation, ms, bucket, requestId, traceId: traceContext?.traceId, outcome, report })
+}
 
 function asShoalError(exchange: Exchange, error: unknown): ShoalError {
   if (error instanceof ShoalError) return error

@@ -55,15 +55,3 @@ export function parseExplain(text: string): boolean {
   const offset = item.kind === 'boolean' ? (extra?.nameOffset ?? 0) : item.offset
   throw fieldError('SHOAL_HEADER_INVALID', { field, offset, message }, { got: text })
 }
-
-const traceparentText = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
-
-/**
- * The trace id of a W3C `traceparent`, for the log. Undefined when malformed: the recommendation
- * says to go on as if it were not there, and not to fail the request.
- */
-export function traceIdOf(traceparent: string): string | undefined {
-  const [, version, id, parent, more] = traceparentText.exec(traceparent) ?? []
-  if (version === undefined || version === 'ff' || (version === '00' && more !== undefined)) return
-  return /^0+$/.test(id ?? '') || /^0+$/.test(parent ?? '') ? undefined : id
-}

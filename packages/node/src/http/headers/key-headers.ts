@@ -26,6 +26,7 @@ export type Headers = IncomingHttpHeaders & {
   readonly ttl?: string
   readonly prefer?: string
   readonly traceparent?: string
+  readonly tracestate?: string
 }
 
 /** What reads and writes of one key have in common, ready to be spread into a request. */

@@ -31,9 +31,10 @@ export function readValue(exchange: Exchange): void {
     const { sibling } = parseQuery(queryOf(url), readParameters)
     const refused = services.refusal('read')
     if (refused !== undefined) return exchange.fail(refused)
-    services.keyValue.read(toRequest(bucket, key, asked), (result) =>
-      exchange.attempt(() => answerRead(exchange, result, { asked, sibling })),
-    )
+    services.keyValue.read(toRequest(bucket, key, asked), (result, report) => {
+      exchange.report = report
+      exchange.attempt(() => answerRead(exchange, result, { asked, sibling }))
+    })
   })
 }
 

@@ -78,9 +78,10 @@ function draftOf(exchange: Exchange, operation: 'put' | 'delete'): Draft {
 
 function write(exchange: Exchange, request: WriteRequest): void {
   exchange.attempt(() =>
-    exchange.services.keyValue.write(request, (result) =>
-      exchange.attempt(() => answerWrite(exchange, result)),
-    ),
+    exchange.services.keyValue.write(request, (result, report) => {
+      exchange.report = report
+      exchange.attempt(() => answerWrite(exchange, result))
+    }),
   )
 }
 
