@@ -41,7 +41,7 @@ export async function runOutage(parts: OutageParts): Promise<void> {
   checks?.avoided(first)
   await runFor(GIVEN_UP - AVOIDED)
   checks?.givenUp(first)
-  workload.schedule(lastWrites(plan, { count: 24, pace: 500, label: 'out-' }))
+  workload.schedule(lastWrites(plan, { count: 60, pace: 200, label: 'out-' }))
   await runFor(SECOND_AT - GIVEN_UP)
   if (nodes >= NODES_FOR_TWO) {
     cluster.applyFault({ ...crash, id: 'outage-2', node: second, downFor: SECOND_FOR })

@@ -18,7 +18,21 @@ export interface Mutation {
   /** Occurs once in the file. */
   readonly find: string
   readonly replace: string
+  /**
+   * Faults and seams without which it does nothing, any of them: seeds whose plan has none are
+   * counted as tried and not run. A kind of fault, `disk full` for one of a disk, or the label of a
+   * seam.
+   */
+  readonly needs?: readonly string[]
 }
+
+/** What leaves a record other than it was written. */
+export const damage = [
+  'disk bit-rot',
+  'disk read-error',
+  'disk misdirected-write',
+  'disk stale-read',
+] as const
 
 /**
  * The source with the bug in it.

@@ -17,7 +17,7 @@ const wasLoaded = mutation ? plant(mutation) : () => true
 const { runSeed } = await import('./run-seed.ts')
 
 for (let seed = Number(from); seed <= Number(to); seed++) {
-  const by = await runSeed(seed, Number(seconds))
+  const by = await runSeed(seed, Number(seconds), mutation?.needs)
   say(by === undefined ? { seed } : { seed, by })
   if (by !== undefined && until === 'first') break
 }

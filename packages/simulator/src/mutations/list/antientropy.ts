@@ -1,4 +1,4 @@
-import type { Mutation } from '../mutation.ts'
+import { damage, type Mutation } from '../mutation.ts'
 
 const core = 'antientropy/dist/src/core'
 const shell = 'antientropy/dist/src/shell'
@@ -68,6 +68,7 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${shell}/scrubber.js`,
     find: 'if (await healer.heal(rowKey, kind))',
     replace: 'if (kind === undefined)',
+    needs: damage,
   },
   {
     name: 'scrub-reads-half',
@@ -76,6 +77,7 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${shell}/scrubber.js`,
     find: 'group < GROUPS && !this.#isStopped; group++',
     replace: 'group < GROUPS && !this.#isStopped; group += 2',
+    needs: damage,
   },
   {
     name: 'repair-does-not-heal',
@@ -84,6 +86,7 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${core}/row-repair.js`,
     find: "effect: { kind: 'merge', heal: true }",
     replace: "effect: { kind: 'merge', heal: false }",
+    needs: damage,
   },
   {
     name: 'marks-cleaned-unsent',
@@ -92,6 +95,7 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${shell}/marks.js`,
     find: 'if (peers.isUp(mark.node) && (await this.#bring(mark)))',
     replace: 'if (peers.isUp(mark.node))',
+    needs: ['handoff: the log is full'],
   },
   {
     name: 'new-directory-counts',
@@ -100,6 +104,7 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: 'node/dist/src/ring-memory.js',
     find: 'noteLoss(batch);',
     replace: '{ }',
+    needs: ['wipe'],
   },
   {
     name: 'whole-after-one-peer',
@@ -108,5 +113,6 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${core}/lost-data.js`,
     find: 'return Math.min(others, copies - Math.floor(copies / 2));',
     replace: 'return Math.min(others, 1);',
+    needs: ['wipe'],
   },
 ]

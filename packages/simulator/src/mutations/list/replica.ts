@@ -1,4 +1,4 @@
-import type { Mutation } from '../mutation.ts'
+import { damage, type Mutation } from '../mutation.ts'
 
 const actors = 'replica/dist/src/core/actors.js'
 const apply = 'replica/dist/src/core/apply.js'
@@ -39,6 +39,7 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: 'rotateIfBehind(actors, slot.partition, incoming);',
     replace: '',
+    needs: ['rollback'],
   },
   {
     name: 'context-does-not-show-amnesia',
@@ -47,6 +48,7 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: 'rotateIfBehind(actors, slot.partition, operation.context);',
     replace: '',
+    needs: ['rollback'],
   },
   {
     name: 'damage-keeps-the-actor',
@@ -55,6 +57,7 @@ export const inReplica: readonly Mutation[] = [
     file: pipeline,
     find: 'this.#parts.actors.rotate(slot.partition);',
     replace: '',
+    needs: damage,
   },
   {
     name: 'sibling-bucket-overwrites',
@@ -123,6 +126,7 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: "if (relation === 'keep' || relation === 'mix')",
     replace: 'if (relation === undefined)',
+    needs: damage,
   },
   {
     name: 'damaged-values-merged',
@@ -131,6 +135,7 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: "if (slot.row === undefined || verifyRow(slot.row, slot.token) !== 'ok')",
     replace: 'if (slot.row === undefined)',
+    needs: damage,
   },
   {
     name: 'request-forgotten',
@@ -175,6 +180,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: fetch,
     find: 'throw error;\n        return Promise.all(',
     replace: 'return keys.map(() => undefined);\n        return Promise.all(',
+    needs: ['disk read-fails', 'disk read-error'],
   },
   {
     name: 'unreadable-is-not-found',
@@ -183,6 +189,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: fetch,
     find: 'return DAMAGED;',
     replace: 'return undefined;',
+    needs: damage,
   },
   {
     name: 'damaged-row-answers-not-found',
@@ -191,6 +198,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: reads,
     find: "sink.failed('SHOAL_ROW_DAMAGED');",
     replace: 'sink.row(undefined);',
+    needs: damage,
   },
   {
     name: 'row-unchecked-on-read',
@@ -199,6 +207,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: reads,
     find: "verifyRow(row, rowKey.readBigUInt64BE(0)) === 'ok';",
     replace: 'row.length > rowKey.length;',
+    needs: damage,
   },
   {
     name: 'group-forgets-itself',
@@ -255,6 +264,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: pipeline,
     find: 'await this.#parts.store.sync();',
     replace: 'await this.#parts.store.sync().catch(() => undefined);',
+    needs: ['disk sync-fails'],
   },
   {
     name: 'failed-disk-does-not-stop-the-node',
@@ -263,6 +273,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: pipeline,
     find: 'this.#parts.env.halt(reason);',
     replace: '',
+    needs: ['disk sync-fails', 'disk write-fails'],
   },
   {
     name: 'full-disk-acknowledges',
@@ -271,6 +282,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: pipeline,
     find: `${FULL}\n                return false;`,
     replace: `${FULL}\n                return true;`,
+    needs: ['disk full'],
   },
   {
     name: 'full-disk-changes-the-cache',
@@ -282,6 +294,7 @@ export const inReplicaDrivers: readonly Mutation[] = [
       `${FULL} {\n                for (const slot of changed)` +
       '\n                    cache.set(slot.rowKey, slot.version);' +
       '\n                return false;\n            }',
+    needs: ['disk full'],
   },
   {
     name: 'written-called-durable',

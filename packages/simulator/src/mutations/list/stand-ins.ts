@@ -113,6 +113,7 @@ export const inStandIns: readonly Mutation[] = [
     file: hintLog,
     find: 'return this.mark(batch, { node: to, rowKey, reason }, staged);',
     replace: 'return;',
+    needs: ['handoff: the log is full'],
   },
   {
     name: 'sync-point-ends-early',

@@ -1,4 +1,4 @@
-import type { Mutation } from '../mutation.ts'
+import { damage, type Mutation } from '../mutation.ts'
 
 const checksum = 'storage/dist/src/row/checksum.js'
 const cleanMarker = 'storage/dist/src/clean-marker.js'
@@ -29,6 +29,7 @@ export const inStorage: readonly Mutation[] = [
     file: verify,
     find: '!holdsChecksum(row, at, end - CHECKSUM_BYTES, token)',
     replace: 'end < at',
+    needs: damage,
   },
   {
     name: 'clock-checksum-unchecked',
@@ -37,6 +38,7 @@ export const inStorage: readonly Mutation[] = [
     file: verify,
     find: '!holdsChecksum(row, 0, blocksAt - CHECKSUM_BYTES, token)',
     replace: 'blocksAt < 0',
+    needs: damage,
   },
   {
     name: 'checksum-fits-any-key',
@@ -45,6 +47,7 @@ export const inStorage: readonly Mutation[] = [
     file: checksum,
     find: 'return hash64(bytes.subarray(from, to), token);',
     replace: 'return hash64(bytes.subarray(from, to), 0n);',
+    needs: damage,
   },
   {
     name: 'version-record-unchecked',
@@ -53,5 +56,6 @@ export const inStorage: readonly Mutation[] = [
     file: storedVersion,
     find: 'return holdsChecksum(stored, 0, bytes, token) ? stored.subarray(0, bytes) : undefined;',
     replace: 'return stored.subarray(0, bytes);',
+    needs: damage,
   },
 ]
