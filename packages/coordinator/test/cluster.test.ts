@@ -1,5 +1,6 @@
-import { millis, nodeId } from '@shoal/kernel'
+import { millis, type NodeId, nodeId } from '@shoal/kernel'
 import { makeRowKey } from '@shoal/ring'
+import { verifyRow } from '@shoal/storage'
 import t from 'tap'
 import { bodies, failed, succeeded, TestCluster } from './support/cluster.ts'
 
@@ -303,6 +304,34 @@ t.test('a damaged copy is never an answer, and is healed by the read (K10, V11)'
   t.same(bodies(await cluster.get('n1', 'k')), ['v'])
   await cluster.run(20)
   t.same(bodies(await cluster.get('n1', 'k', { level: 'one' })), ['v'])
+})
+
+t.test('a damaged copy that says so after the reply is healed too (K10, V11)', async (t) => {
+  const cluster = await TestCluster.start(3)
+  for (let read = 0; read < 60; read++) succeeded(await cluster.get('n1', 'other'))
+  // What this node lacks, peers read in full: a digest is answered without a look at the row.
+  await cluster.isolate('n1')
+  succeeded(await cluster.put('n2', 'k', 'v'))
+  await cluster.rejoin('n1')
+  const { speeds } = cluster.node('n1').coordinator.desk
+  const [asked, spare] = ['n2', 'n3']
+    .map(nodeId)
+    .sort((one, other) => speeds.of(one) - speeds.of(other)) as [NodeId, NodeId]
+  const { disk } = cluster.node(spare).store
+  const rowKey = makeRowKey('b', 'k')
+  disk.corrupt('rows', rowKey, cluster.env.random('rot'))
+  // So late that the spare is asked, and the spare later still.
+  const late = (ms: number) => ({ delayMin: millis(ms), delayMax: millis(ms) })
+  cluster.network.setFaults(late(200), asked, nodeId('n1'))
+  cluster.network.setFaults(late(500), spare, nodeId('n1'))
+  const answer = succeeded(await cluster.get('n1', 'k'))
+  t.match(answer.receipt, { ack: 2, repaired: 1 }, 'the own copy')
+  t.equal(speeds.hedges, 1)
+  const isSound = (): boolean =>
+    verifyRow(disk.current('rows', rowKey) as Buffer, rowKey.readBigUInt64BE(0)) === 'ok'
+  t.notOk(isSound(), 'the answer did not wait for it')
+  await cluster.run(1_000)
+  t.ok(isSound())
 })
 
 t.test('a trace tells what every replica did', async (t) => {

@@ -265,6 +265,23 @@ t.test('a digest is put right only while it is what was compared (E4)', async (t
   t.ok(await digestsHold(after))
 })
 
+t.test('keys that are deleted and kept are counted, over a clean stop too (D3)', async (t) => {
+  const node = await open()
+  const counted = ({ replica }: Opened): number => replica.figures().tombstones
+  for (const key of ['a', 'b', 'c']) await put(node, key, 'v')
+  for (const key of ['a', 'b', 'b', 'new']) await put(node, key, '', { tombstone: true })
+  t.equal(counted(node), 3, 'each key once, whether it held anything before or not')
+  await put(node, 'a', 'back')
+  t.equal(counted(node), 2)
+  await put(node, 'b', 'beside', { blind: 'sibling' })
+  t.equal(counted(node), 1, 'a key with a live value is not deleted')
+  const after = await reopen(node)
+  t.equal(counted(after), 1)
+  const partition = partitionOfRowKey(makeRowKey('b', 'new'), PARTITIONS)
+  after.replica.countedTombstones(partition, 7)
+  t.equal(counted(after), 7, 'a scrub knows better')
+})
+
 t.test('siblings are refused at their limit, merges never are (V8)', async (t) => {
   const [left, right] = [await open(createMemoryDisk(), 1), await open(createMemoryDisk(), 2)]
   for (const value of ['a', 'b']) await put(left, 'k', value, { blind: 'sibling', siblingsMax: 2 })
