@@ -83,11 +83,11 @@ async function describe(
   client: Client,
   base: Manifest | undefined,
 ): Promise<{ source: Source; begun: Manifest }> {
-  const [cluster, nodes, ring] = [
-    await readCluster(client),
-    await readNodes(client),
-    await readRing(client),
-  ]
+  const [cluster, nodes, ring] = await Promise.all([
+    readCluster(client),
+    readNodes(client),
+    readRing(client),
+  ])
   if (base && (base.cluster !== cluster.id || base.partitions !== ring.partitions)) {
     throw new UsageError(
       `the backup to go on from is of cluster ${base.cluster}, and this is ${cluster.id}`,
