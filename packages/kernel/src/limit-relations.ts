@@ -18,6 +18,10 @@ export const limitRelations: readonly LimitRelation[] = [
     holds: (l) => l.valueBytesMax + l.keyBytesMax + kibibytes(256) < l.peerFrameBytesMax,
   },
   {
+    rule: 'what vendors keep of a trace fits its place in a question, behind both ids',
+    holds: (l) => l.traceStateCharsMax + 25 <= l.peerTraceBytesMax,
+  },
+  {
     rule: 'the window of a channel admits its largest frame',
     holds: (l) => l.peerFrameBytesMax <= l.peerBytesInFlightMax,
   },

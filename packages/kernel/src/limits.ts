@@ -147,6 +147,8 @@ export const limits = {
   // Peers.
   /** Of one message between nodes. */
   peerFrameBytesMax: mebibytes(96),
+  /** Of the trace that a question belongs to, where somebody records it. */
+  peerTraceBytesMax: kibibytes(1),
   /** On the way to one peer and not yet answered. */
   peerRequestsInFlightMax: 16_384,
   /** Of questions on the way to one peer and not yet answered. */

@@ -10,6 +10,9 @@ const broken: Readonly<Record<string, Partial<Limits>>> = {
   'the window of a channel admits its largest frame': {
     peerBytesInFlightMax: limits.peerFrameBytesMax - 1,
   },
+  'what vendors keep of a trace fits its place in a question, behind both ids': {
+    traceStateCharsMax: limits.peerTraceBytesMax,
+  },
   'siblings are warned about before refused': { siblingsWarn: limits.siblingsMax },
   'a bucket without properties has siblings as one may set them': {
     siblingsMaxDefault: limits.siblingsMax + 1,

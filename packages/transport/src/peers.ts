@@ -45,6 +45,11 @@ export interface Question {
   readonly body: Uint8Array
   readonly timeout: Millis
   readonly tag: number
+  /**
+   * The trace it belongs to, unread here: 1 byte to `peerTraceBytesMax`. Left out on the way to
+   * peers that do not take it, and where it does not fit the frame beside the body.
+   */
+  readonly trace?: Uint8Array | undefined
 }
 
 export interface AnswerSink {
@@ -67,6 +72,8 @@ export interface IncomingQuestion {
   readonly kind: number
   /** A view of the receive buffer, as in `answered`. */
   readonly body: Buffer
+  /** The trace it belongs to, unread; undefined for most. */
+  readonly trace?: Buffer | undefined
   /** The ring epoch of the asker (Q8). */
   readonly epoch: number
   /** On this node's elapsed clock: after this nobody listens any more. */

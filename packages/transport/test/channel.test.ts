@@ -65,6 +65,7 @@ async function openScene(): Promise<Scene> {
   const channel = new Channel({
     peer,
     connection,
+    takesTraces: true,
     turn: new Turn(env),
     isDraining: () => false,
     handle: (question) => heard.push(question),

@@ -1,7 +1,15 @@
 import { limits, type Millis, millis, nodeId, seconds } from '@shoal/kernel'
 import t from 'tap'
 import { Recorder } from '../src/contract/pair.ts'
-import { createNode, env, openPlace, type Place, type TestNode, until } from './cluster.ts'
+import {
+  createNode,
+  env,
+  openPlace,
+  type Place,
+  type Setting,
+  type TestNode,
+  until,
+} from './cluster.ts'
 import { openProxy } from './proxy.ts'
 
 const isUp = (node: TestNode, peer: string) => node.peers.isUp(nodeId(peer))
@@ -45,6 +53,26 @@ t.test('TL2 two nodes meet though only one can reach the other', async (t) => {
   t.match(n1.events, [{ kind: 'dial-failed', peer: 'n2', reason: /refused/ }])
   await n2.peers.start()
   await until(() => isUp(n1, 'n2') && isUp(n2, 'n1'), 'n2 reaches n1')
+})
+
+t.test('TX4 a peer that does not say that it takes traces is asked without them', async (t) => {
+  const places = [await openPlace('n1'), await openPlace('n2')] as const
+  const heard: string[] = []
+  const handler: Setting['handler'] = (question) => {
+    heard.push(`${question.from} ${question.trace}`)
+    question.answer(1, question.body)
+  }
+  const n1 = createNode(places[0], places, { handler })
+  const n2 = createNode(places[1], places, { handler, features: [] })
+  t.teardown(() => Promise.all([n1.close(), n2.close()]))
+  await Promise.all([n1.peers.start(), n2.peers.start()])
+  await until(() => isUp(n1, 'n2') && isUp(n2, 'n1'), 'both are up')
+  const sink = new Recorder()
+  const trace = Buffer.from('trace')
+  sink.ask(n1.peers, nodeId('n2'), { tag: 1, trace })
+  sink.ask(n2.peers, nodeId('n1'), { tag: 2, trace })
+  await until(() => sink.endings.length === 2, 'both are answered')
+  t.same(heard.sort(), ['n1 undefined', 'n2 trace'])
 })
 
 t.test('TL5 a peer that comes back is met at once, however long it was away', async (t) => {

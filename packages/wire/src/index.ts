@@ -7,6 +7,7 @@ export {
   headerBytes,
   questionHeaderBytes,
   refusalKinds,
+  tracedHeaderBytes,
 } from './frame/format.ts'
 export {
   channelIdBytes,
@@ -20,6 +21,7 @@ export {
   encodeOpen,
   encodeReady,
   encodeRefused,
+  features,
   type Hello,
   nonceBytes,
   type Open,
@@ -27,6 +29,7 @@ export {
   type Refused,
   type RingSummary,
   runIdBytes,
+  supportedFeatures,
   supportedVersions,
 } from './frame/hello.ts'
 export { channelIdOf, type Opening, prove, type Role, verify } from './frame/proof.ts'

@@ -34,13 +34,24 @@ const question = fc.record({
   timeout: u32,
   body: latin1,
 })
+const traced = fc.record({
+  type: fc.constant(frameTypes.tracedQuestion),
+  kind: fc.nat(255),
+  id: u32,
+  epoch: u32,
+  timeout: u32,
+  trace: latin1.filter((text) => text !== ''),
+  body: latin1,
+})
 const other = fc.record({
-  type: fc.constantFrom(...Object.values(frameTypes).filter((type) => type !== 1)),
+  type: fc.constantFrom(...Object.values(frameTypes).filter((type) => type !== 1 && type !== 8)),
   kind: fc.nat(255),
   id: u32,
   body: latin1,
 })
-const frames: fc.Arbitrary<Seen[]> = fc.array(fc.oneof(question, other), { maxLength: 12 })
+const frames: fc.Arbitrary<Seen[]> = fc.array(fc.oneof(question, traced, other), {
+  maxLength: 12,
+})
 const cuts = fc.array(fc.nat(3_000), { maxLength: 20 })
 
 function split(bytes: Buffer, at: readonly number[]): Buffer[] {

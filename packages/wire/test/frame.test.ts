@@ -17,6 +17,7 @@ const question = {
   timeout: 2_000,
   body: 'a row',
 }
+const traced = { ...question, type: frameTypes.tracedQuestion, trace: 'trac' }
 const answer = { type: frameTypes.answer, kind: 200, id: 3, body: '' }
 
 t.test('the bytes of a question are these', (t) => {
@@ -25,10 +26,19 @@ t.test('the bytes of a question are these', (t) => {
   t.end()
 })
 
+t.test('WM6: the bytes of a traced question are these', (t) => {
+  const bytes = encode([traced])
+  t.equal(
+    bytes.toString('hex'),
+    '000000190807fedcba98ffffffff000007d00004' + '74726163' + '6120726f77',
+  )
+  t.end()
+})
+
 t.test('what was written is read, in order', (t) => {
-  const { seen, reason } = decode([encode([question, answer, question])])
+  const { seen, reason } = decode([encode([question, answer, traced, question])])
   t.equal(reason, undefined)
-  t.same(seen, [question, answer, question])
+  t.same(seen, [question, answer, traced, question])
   t.end()
 })
 
@@ -76,6 +86,21 @@ t.test('malformed streams end with a reason', (t) => {
     ['an unknown type', Buffer.concat([length(6), Buffer.from([99, 0, 0, 0, 0, 1])]), /type 99/],
     ['type 0', Buffer.concat([length(6), Buffer.alloc(6)]), /type 0/],
     ['a short question', Buffer.concat([length(6), Buffer.from([1, 0, 0, 0, 0, 1])]), /header/],
+    [
+      'a traced question without its header',
+      Buffer.concat([length(15), Buffer.from([8]), Buffer.alloc(14)]),
+      /header/,
+    ],
+    [
+      'a traced question without a trace',
+      Buffer.concat([length(17), Buffer.from([8]), Buffer.alloc(16)]),
+      /without its trace/,
+    ],
+    [
+      'a trace that ends behind its frame',
+      Buffer.concat([length(17), Buffer.from([8]), Buffer.alloc(14), Buffer.from([2, 0])]),
+      /without its trace/,
+    ],
     ['HTTP', Buffer.from('GET / HTTP/1.1\r\n'), /are allowed/],
   ]
   for (const [name, bytes, expected] of cases) {

@@ -7,6 +7,8 @@ export interface Seen {
   readonly id: number
   readonly epoch?: number
   readonly timeout?: number
+  /** Of a traced question. */
+  readonly trace?: string
   readonly body: string
 }
 
@@ -25,9 +27,10 @@ export function collector(): Collector {
       seen.push({ type, kind, id, body: body.toString('latin1') })
       bodies.push(body)
     },
-    onQuestion: (kind, id, epoch, timeout, body) => {
-      const type = frameTypes.question
-      seen.push({ type, kind, id, epoch, timeout, body: body.toString('latin1') })
+    onQuestion: (kind, id, epoch, timeout, body, trace) => {
+      const type = trace === undefined ? frameTypes.question : frameTypes.tracedQuestion
+      const carried = trace === undefined ? {} : { trace: trace.toString('latin1') }
+      seen.push({ type, kind, id, epoch, timeout, ...carried, body: body.toString('latin1') })
       bodies.push(body)
     },
   }
@@ -35,9 +38,11 @@ export function collector(): Collector {
 
 export function encode(frames: readonly Seen[]): Buffer {
   const writer = new FrameWriter()
-  for (const { type, kind, id, epoch = 0, timeout = 0, body } of frames) {
+  for (const { type, kind, id, epoch = 0, timeout = 0, trace = '', body } of frames) {
     const bytes = Buffer.from(body, 'latin1')
     if (type === frameTypes.question) writer.question(kind, id, epoch, timeout, bytes)
+    else if (type === frameTypes.tracedQuestion)
+      writer.tracedQuestion(kind, id, epoch, timeout, bytes, Buffer.from(trace, 'latin1'))
     else writer.frame(type, kind, id, bytes)
   }
   return Buffer.concat(writer.pieces())

@@ -34,6 +34,28 @@ export function answerContract(t: Test, open: OpenPair): void {
     }
   })
 
+  t.test('a trace goes with the questions that have one, and with no others', async (t) => {
+    const heard: unknown[] = []
+    const onB = (question: IncomingQuestion) => {
+      heard.push([question.kind, String(question.trace), question.body.length])
+      echo(question)
+    }
+    const pair = await openUp(t, open, { onB })
+    const sink = new Recorder()
+    const trace = Buffer.alloc(limits.peerTraceBytesMax, 't')
+    sink.ask(pair.a, pair.bId, { tag: 0, kind: 3, body: Buffer.from('what'), trace })
+    sink.ask(pair.a, pair.bId, { tag: 1, kind: 4, trace: Buffer.from('x') })
+    sink.ask(pair.a, pair.bId, { tag: 2, kind: 5, body: Buffer.alloc(70_000), trace })
+    sink.ask(pair.a, pair.bId, { tag: 3, kind: 6 })
+    await pair.until(() => sink.endings.length === 4, 'the answers')
+    t.same(heard, [
+      [3, String(trace), 4],
+      [4, 'x', 0],
+      [5, String(trace), 70_000],
+      [6, 'undefined', 0],
+    ])
+  })
+
   t.test('a small body may be changed once the turn is over', async (t) => {
     const pair = await openUp(t, open, { onB: echo })
     const sink = new Recorder()

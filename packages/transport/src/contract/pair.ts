@@ -65,9 +65,9 @@ export class Recorder implements AnswerSink {
   }
 
   ask(peers: Peers, to: NodeId, asked: Partial<Asked> = {}): void {
-    const { tag = 0, kind = 1, body = Buffer.alloc(0), timeout = seconds(8) } = asked
+    const { tag = 0, kind = 1, body = Buffer.alloc(0), timeout = seconds(8), trace } = asked
     this.#asking = true
-    peers.ask({ to, kind, body, timeout, tag }, this)
+    peers.ask({ to, kind, body, timeout, tag, trace }, this)
     this.#asking = false
   }
 
@@ -83,6 +83,7 @@ interface Asked {
   readonly kind: number
   readonly body: Uint8Array
   readonly timeout: Millis
+  readonly trace: Uint8Array
 }
 
 /** Answers with the kind raised by one and the body as it came. */

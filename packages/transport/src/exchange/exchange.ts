@@ -6,7 +6,14 @@ import {
   type NodeId,
   ShoalError,
 } from '@shoal/kernel'
-import { type FrameHandler, frameBodyBytesMax, frameTypes, refusalKinds } from '@shoal/wire'
+import {
+  type FrameHandler,
+  frameBodyBytesMax,
+  frameTypes,
+  questionHeaderBytes,
+  refusalKinds,
+  tracedHeaderBytes,
+} from '@shoal/wire'
 import type { AnswerSink, IncomingQuestion, PeerStatus, Question } from '../peers.ts'
 import { InFlight } from './in-flight.ts'
 import { Incoming, Unanswered } from './unanswered.ts'
@@ -14,12 +21,22 @@ import { Incoming, Unanswered } from './unanswered.ts'
 /** Where an exchange puts what it has to say. `FrameWriter` is one. */
 export interface Outbox {
   question(kind: number, id: number, epoch: number, timeout: number, body: Uint8Array): void
+  tracedQuestion(
+    kind: number,
+    id: number,
+    epoch: number,
+    timeout: number,
+    body: Uint8Array,
+    trace: Uint8Array,
+  ): void
   frame(type: number, kind: number, id: number, body?: Uint8Array): void
 }
 
 export interface ExchangeHost {
   readonly peer: NodeId
   readonly outbox: Outbox
+  /** Whether the peer takes questions that carry a trace. */
+  readonly takesTraces: boolean
   /** The elapsed clock, at most one turn old. */
   now(): Millis
   /** Bytes that wait for the peer to read them. */
@@ -36,6 +53,9 @@ export interface ExchangeHost {
 }
 
 const TIMEOUT_MAX = 0xffff_ffff
+/** Beside it there is room for the longest trace. */
+const TRACED_BODY_BYTES_MAX =
+  frameBodyBytesMax - (tracedHeaderBytes - questionHeaderBytes) - limits.peerTraceBytesMax
 
 /**
  * Questions and answers over one channel, both ways, with their windows. Knows nothing of sockets,
@@ -57,21 +77,32 @@ export class Exchange implements FrameHandler {
 
   /** @returns why the question did not leave, or undefined */
   ask(question: Question, epoch: number, sink: AnswerSink): ErrorCode | undefined {
-    const { kind, body, tag } = question
+    const { kind, body, tag, trace } = question
     const size = body.length
     if (size > frameBodyBytesMax) return 'SHOAL_PEER_TOO_LARGE'
     if (!this.#inFlight.admits(size)) return 'SHOAL_PEER_BUSY'
     const timeout = Math.min(Math.max(Math.ceil(question.timeout), 0), TIMEOUT_MAX)
     const host = this.#host
     const id = this.#inFlight.add(sink, tag, host.now() + timeout, size)
-    host.outbox.question(kind, id, epoch, timeout, body)
+    if (trace !== undefined && host.takesTraces && size <= TRACED_BODY_BYTES_MAX) {
+      host.outbox.tracedQuestion(kind, id, epoch, timeout, body, trace)
+    } else {
+      host.outbox.question(kind, id, epoch, timeout, body)
+    }
     host.wrote()
     return undefined
   }
 
-  onQuestion(kind: number, id: number, epoch: number, timeout: number, body: Buffer): void {
+  onQuestion(
+    kind: number,
+    id: number,
+    epoch: number,
+    timeout: number,
+    body: Buffer,
+    trace?: Buffer,
+  ): void {
     try {
-      this.#question(kind, id, epoch, timeout, body)
+      this.#question(kind, id, epoch, timeout, body, trace)
     } catch (error) {
       this.#judge(error)
     }
@@ -85,7 +116,14 @@ export class Exchange implements FrameHandler {
     }
   }
 
-  #question(kind: number, id: number, epoch: number, timeout: number, body: Buffer): void {
+  #question(
+    kind: number,
+    id: number,
+    epoch: number,
+    timeout: number,
+    body: Buffer,
+    trace: Buffer | undefined,
+  ): void {
     const host = this.#host
     if (host.isDraining()) {
       this.#refuse(id, refusalKinds.stopping)
@@ -96,7 +134,7 @@ export class Exchange implements FrameHandler {
       return
     }
     const deadline = (host.now() + timeout) as Millis
-    const question = new Incoming(this, host.peer, id, kind, epoch, deadline, body)
+    const question = new Incoming(this, host.peer, id, kind, epoch, deadline, body, trace)
     this.#unanswered.add(question)
     host.handle(question)
   }

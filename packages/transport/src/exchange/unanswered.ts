@@ -13,6 +13,7 @@ export class Incoming implements IncomingQuestion {
   readonly body: Buffer
   readonly epoch: number
   readonly deadline: Millis
+  readonly trace: Buffer | undefined
   readonly id: number
   /** Undefined once the last answer was given, or when nobody listens any more. */
   open: Answering | undefined
@@ -27,12 +28,14 @@ export class Incoming implements IncomingQuestion {
     epoch: number,
     deadline: Millis,
     body: Buffer,
+    trace: Buffer | undefined,
   ) {
     this.from = from
     this.kind = kind
     this.body = body
     this.epoch = epoch
     this.deadline = deadline
+    this.trace = trace
     this.id = id
     this.open = open
   }

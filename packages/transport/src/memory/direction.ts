@@ -37,6 +37,7 @@ interface Message {
   readonly epoch: number
   readonly timeout: number
   readonly body: Buffer
+  readonly trace?: Buffer
 }
 
 const QUESTION = -1
@@ -104,6 +105,20 @@ export class Direction implements Outbox {
     }
   }
 
+  /** Traces are for those who look on: what they cost is not simulated. */
+  tracedQuestion(
+    kind: number,
+    id: number,
+    epoch: number,
+    timeout: number,
+    body: Uint8Array,
+    trace: Uint8Array,
+  ): void {
+    if (this.#receiver === undefined) return
+    const message = { due: 0, type: QUESTION, kind, id, epoch, timeout, trace: Buffer.from(trace) }
+    this.#send({ ...message, body: Buffer.from(body) })
+  }
+
   frame(type: number, kind: number, id: number, body: Uint8Array = EMPTY): void {
     if (this.#receiver === undefined) return
     this.#send({ due: 0, type, kind, id, epoch: 0, timeout: 0, body: Buffer.from(body) })
@@ -167,7 +182,7 @@ export class Direction implements Outbox {
 }
 
 function handOver(message: Message, receiver: FrameHandler): void {
-  const { type, kind, id, epoch, timeout, body } = message
-  if (type === QUESTION) receiver.onQuestion(kind, id, epoch, timeout, body)
+  const { type, kind, id, epoch, timeout, body, trace } = message
+  if (type === QUESTION) receiver.onQuestion(kind, id, epoch, timeout, body, trace)
   else receiver.onFrame(type, kind, id, body)
 }

@@ -209,6 +209,7 @@ export class Pair {
     return new Exchange({
       peer: end.peer,
       outbox: end.outbox,
+      takesTraces: true,
       now: () => node.now(),
       waiting: () => (node.claimsFull() ? Number.POSITIVE_INFINITY : end.outbox.bytes),
       wrote: () => {

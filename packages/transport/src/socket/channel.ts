@@ -20,6 +20,7 @@ const ROUND_TRIP_WEIGHT = 0.25
 export interface ChannelOptions {
   readonly peer: NodeId
   readonly connection: Connection
+  readonly takesTraces: boolean
   readonly turn: Turn
   isDraining(): boolean
   handle(question: IncomingQuestion): void
@@ -35,6 +36,7 @@ export interface ChannelOptions {
 export class Channel implements ExchangeHost, Flushable {
   readonly peer: NodeId
   readonly outbox: Connection['writer']
+  readonly takesTraces: boolean
   /** When it came up, on the elapsed clock. */
   readonly since: Millis
   roundTripMs: number | undefined
@@ -52,6 +54,7 @@ export class Channel implements ExchangeHost, Flushable {
   constructor(options: ChannelOptions) {
     const { peer, connection, turn, handle } = options
     this.peer = peer
+    this.takesTraces = options.takesTraces
     this.outbox = connection.writer
     this.handle = handle
     this.#connection = connection

@@ -7,6 +7,7 @@ import {
   type Timer,
   unreachable,
 } from '@shoal/kernel'
+import { features } from '@shoal/wire'
 import type { HandshakeContext, PeerIdentity, Refusal } from '../core/handshake.ts'
 import {
   type ConnectionId,
@@ -276,6 +277,7 @@ export class PeerLink {
     const channel: Channel = new Channel({
       peer: this.peer,
       connection: entry.opening.connection,
+      takesTraces: entry.peer.features.includes(features.traces),
       turn: host.turn,
       isDraining: () => host.isDraining(),
       handle: (question) => host.handle(question),

@@ -12,7 +12,7 @@ import {
   ShoalError,
   type Timer,
 } from '@shoal/kernel'
-import { nonceBytes, runIdBytes, supportedVersions } from '@shoal/wire'
+import { nonceBytes, runIdBytes, supportedFeatures, supportedVersions } from '@shoal/wire'
 import type { HandshakeContext, Refusal } from '../core/handshake.ts'
 import { type Grounds, judgeRefusals } from '../core/verdict.ts'
 import { Turn } from '../exchange/turn.ts'
@@ -155,7 +155,7 @@ class PeersOverNetwork implements NetworkPeers, LinkHost {
   }
 
   contextFor(role: 'dialler' | 'acceptor', expected: NodeId | undefined): HandshakeContext {
-    const { self, runId, clusterId, ring, env, features = [] } = this.#options
+    const { self, runId, clusterId, ring, env, features = supportedFeatures } = this.#options
     const versions = this.#options.versions ?? supportedVersions
     const { summary } = ring
     invariant(summary.length < limits.peerHelloBytesMax / 2, 'a ring summary fits a hello')

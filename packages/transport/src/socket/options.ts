@@ -38,7 +38,7 @@ export interface PeersOptions {
   /** All members, this node included or not. */
   readonly members: readonly Member[]
   readonly ring: RingOfPeers
-  /** What this build can do beyond the protocol version. Told to peers, acted on by nobody here. */
+  /** What this build says to be able to do beyond the protocol version; for tests of older ones. */
   readonly features?: readonly string[]
   /** Protocol versions; for tests of the negotiation. */
   readonly versions?: readonly number[]

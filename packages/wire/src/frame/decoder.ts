@@ -1,11 +1,19 @@
-import { invariant } from '@shoal/kernel'
+import { invariant, limits } from '@shoal/kernel'
 import { bodyOffset, frameTypes, headerBytes, lengthBytes } from './format.ts'
 
 /** Who takes the frames. Calls come in the order of the bytes, all of them inside `push`. */
 export interface FrameHandler {
   /** Any frame but a question. `body` is a view of received bytes and stays valid. */
   onFrame(type: number, kind: number, id: number, body: Buffer): void
-  onQuestion(kind: number, id: number, epoch: number, timeout: number, body: Buffer): void
+  /** @param trace  what a traced question carries, unread */
+  onQuestion(
+    kind: number,
+    id: number,
+    epoch: number,
+    timeout: number,
+    body: Buffer,
+    trace?: Buffer,
+  ): void
 }
 
 const SHORTEST = headerBytes - lengthBytes
@@ -134,10 +142,28 @@ export class FrameDecoder {
       const epoch = readU32(bytes, begin + 6)
       const timeout = readU32(bytes, begin + 10)
       this.handler.onQuestion(kind, id, epoch, timeout, bytes.subarray(body, end))
+    } else if (type === frameTypes.tracedQuestion) {
+      if (!this.#emitTraced(bytes, begin, end)) return -1
     } else {
       this.handler.onFrame(type, kind, id, bytes.subarray(body, end))
     }
     return this.#stopped ? -1 : end
+  }
+
+  #emitTraced(bytes: Buffer, begin: number, end: number): boolean {
+    const at = begin + bodyOffset(frameTypes.tracedQuestion)
+    const body = at + readU16(bytes, at - 2)
+    if (body === at || body > end) return this.#fail('a traced question without its trace')
+    if (body - at > limits.peerTraceBytesMax) return this.#fail(`a trace of ${body - at} bytes`)
+    this.handler.onQuestion(
+      bytes[begin + 1] as number,
+      readU32(bytes, begin + 2),
+      readU32(bytes, begin + 6),
+      readU32(bytes, begin + 10),
+      bytes.subarray(body, end),
+      bytes.subarray(at, body),
+    )
+    return true
   }
 
   #fail(reason: string): false {
@@ -146,6 +172,9 @@ export class FrameDecoder {
     return false
   }
 }
+
+const readU16 = (bytes: Buffer, at: number): number =>
+  ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
 
 /**
  * The caller has checked that four bytes are there. Several times faster than the checked method of

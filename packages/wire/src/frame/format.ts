@@ -10,6 +10,8 @@ import { limits } from '@shoal/kernel'
  * u32 id       names the question within the channel and direction; of a ping: its number
  * u32 epoch    questions only: ring epoch of the asker (Q8)
  * u32 timeout  questions only: milliseconds after which nobody listens any more (O2)
+ * u16 traced   traced questions only: bytes of what follows
+ * ...          traced questions only: the trace it belongs to, unread by the channel
  * ...          body
  * ```
  *
@@ -27,6 +29,11 @@ export const frameTypes = {
   pong: 6,
   /** The sender takes no new questions; what is in flight may end. The body says why, in words. */
   goodbye: 7,
+  /**
+   * A question that belongs to a trace. Only to peers whose hello has `features.traces`: older ones
+   * end a channel for it.
+   */
+  tracedQuestion: 8,
   open: 16,
   proof: 17,
   hello: 18,
@@ -49,16 +56,19 @@ export const lengthBytes = 4
 /** Bytes before the body, the length field included. */
 export const headerBytes = 10
 export const questionHeaderBytes = 18
+/** Without the trace itself. */
+export const tracedHeaderBytes = 20
 
 /** The largest body that fits one frame of a channel. */
 export const frameBodyBytesMax: number = limits.peerFrameBytesMax - questionHeaderBytes
 
 /**
- * Where the body of a frame of this type begins, counted after the length field. 0 for an unknown
- * type.
+ * Where the body of a frame of this type begins, counted after the length field; of a traced
+ * question the trace. 0 for an unknown type.
  */
 export function bodyOffset(type: number): number {
   if (type === frameTypes.question) return questionHeaderBytes - lengthBytes
+  if (type === frameTypes.tracedQuestion) return tracedHeaderBytes - lengthBytes
   if (type >= frameTypes.answer && type <= frameTypes.goodbye) return headerBytes - lengthBytes
   if (type >= frameTypes.open && type <= frameTypes.refused) return headerBytes - lengthBytes
   return 0

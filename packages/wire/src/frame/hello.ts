@@ -21,6 +21,13 @@ import { ByteReader, ByteWriter, malformed } from '../bytes.ts'
 /** Protocol versions this build speaks, best last. */
 export const supportedVersions: readonly number[] = [1]
 
+/** What a build can do beyond its protocol version. A peer that does not say so is not asked to. */
+export const features = {
+  /** Takes questions that carry a trace. */
+  traces: 'traces',
+} as const
+export const supportedFeatures: readonly string[] = Object.values(features)
+
 export const nonceBytes = 32
 export const runIdBytes = 16
 export const digestBytes = 32

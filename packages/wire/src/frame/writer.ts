@@ -1,10 +1,11 @@
-import { invariant, kibibytes } from '@shoal/kernel'
+import { invariant, kibibytes, limits } from '@shoal/kernel'
 import {
   frameBodyBytesMax,
   frameTypes,
   headerBytes,
   lengthBytes,
   questionHeaderBytes,
+  tracedHeaderBytes,
 } from './format.ts'
 
 /** From this size on a body is not copied but handed to the socket as it is. */
@@ -44,6 +45,28 @@ export class FrameWriter {
     const buffer = this.#buffer
     writeU32(buffer, at + headerBytes, epoch)
     writeU32(buffer, at + headerBytes + 4, timeout)
+    this.#body(body)
+  }
+
+  /** As `question`. @param trace  1 byte to `peerTraceBytesMax`; copied */
+  tracedQuestion(
+    kind: number,
+    id: number,
+    epoch: number,
+    timeout: number,
+    body: Uint8Array,
+    trace: Uint8Array,
+  ): void {
+    const { length } = trace
+    invariant(length > 0 && length <= limits.peerTraceBytesMax, 'a trace fits its place')
+    const header = tracedHeaderBytes + length
+    const at = this.#header(frameTypes.tracedQuestion, kind, id, header, body)
+    const buffer = this.#buffer
+    writeU32(buffer, at + headerBytes, epoch)
+    writeU32(buffer, at + headerBytes + 4, timeout)
+    buffer[at + headerBytes + 8] = length >>> 8
+    buffer[at + headerBytes + 9] = length & 0xff
+    buffer.set(trace, at + tracedHeaderBytes)
     this.#body(body)
   }
 
