@@ -45,6 +45,10 @@ t.test(
     const both = `# ours\n${text}\n# theirs\n${formatToken(other, created)}`
     t.same(readTokens('/tokens', withoutToken('/tokens', both, id)), [other])
     t.equal(withoutToken('/tokens', both, 'bbbbbbbb'), both)
+    const bareFile = `${text}\n${formatToken(other, created)}`
+    const rest = withoutToken('/tokens', bareFile, id)
+    t.same(readTokens('/tokens', rest), [other], 'the one that the file begins with, too')
+    t.equal(withoutToken('/tokens', rest, other.id), '')
   },
 )
 

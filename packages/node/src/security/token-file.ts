@@ -143,7 +143,9 @@ const listed = (texts: readonly string[]): string =>
 
 /** The file without one token; everything else, comments included, as it was. */
 export function withoutToken(path: string, text: string, id: string): string {
-  const [before = '', ...blocks] = text.split(/^(?=\[\[tokens\]\])/m)
-  const kept = blocks.filter((block) => readTokens(path, block)[0]?.id !== id)
-  return kept.length === blocks.length ? text : [before, ...kept].join('')
+  // What stands before the first token is a part without one; most files have none.
+  const parts = text.split(/^(?=\[\[tokens\]\])/m)
+  const isIt = (part: string): boolean =>
+    part.startsWith('[[tokens]]') && readTokens(path, part)[0]?.id === id
+  return parts.filter((part) => !isIt(part)).join('')
 }
