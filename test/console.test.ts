@@ -102,7 +102,6 @@ t.test(
       await page.getByRole('button', { name: 'Heal n1–n2' }).waitFor()
       await shoot(page, 'nodes-cut')
 
-      const hints = page.getByTestId('hint-targets')
       await until(
         'a write is missed by n2',
         async () => {
@@ -111,12 +110,10 @@ t.test(
           await page.getByRole('button', { name: 'Send' }).click()
           await page.getByTestId('receipt').waitFor()
           await open('repair')
-          await hints.waitFor()
-          await page.waitForResponse(/\/v1\/hints/)
-          return /n2\s*1? ?/.test((await hints.textContent()) ?? '') &&
-            (await page.getByTestId('no-hints').count()) === 0
-            ? true
-            : undefined
+          await page.getByTestId('hints-n2').or(page.getByTestId('no-hints')).waitFor()
+          const told = page.getByTestId('hints-n2')
+          const words = (await told.count()) > 0 ? await told.textContent() : ''
+          return words?.includes(', oldest ')
         },
         30_000,
       )
@@ -128,6 +125,42 @@ t.test(
       await open('repair')
       await page.getByTestId('no-hints').waitFor({ timeout: 60_000 })
       await shoot(page, 'repair-drained')
+      t.pass()
+    })
+
+    await t.test('repairs one partition, and only that one', async (t) => {
+      await open('repair')
+      await page.getByTestId('repairs-n3').waitFor()
+      await page.getByLabel('Partition').fill('7')
+      const asked = page.waitForRequest((request) => request.method() === 'POST')
+      await page.getByRole('button', { name: 'Repair now' }).click()
+      t.equal((await asked).url(), `${dev.url}/v1/repairs?partition=7`)
+      const job = page.getByTestId('job-repair')
+      await job.filter({ hasText: 'repair: done' }).waitFor()
+      await shoot(page, 'repair-done')
+      // The scrub, and a comparison with each of the two other replicas.
+      t.match(await job.textContent(), 'partition 7: 3 of 3 steps')
+      t.equal(await job.count(), 1)
+      const jobs = await fetch(`${dev.url}/v1/repairs`).then((answer) => answer.json())
+      t.match(jobs, { jobs: [{ detail: /^partition 7: 3 of 3 steps/ }] })
+      t.equal((jobs as { jobs: unknown[] }).jobs.length, 1)
+    })
+
+    await t.test('holds background work, and tells it on both pages', async (t) => {
+      await page.getByRole('button', { name: 'Pause' }).click()
+      await page.getByTestId('repairs-n1').filter({ hasText: 'paused' }).waitFor()
+      await shoot(page, 'repair-paused')
+      await page.getByRole('button', { name: 'Go on' }).click()
+      await page
+        .getByTestId('repairs-n1')
+        .filter({ hasText: 'KiB/s' })
+        .or(page.getByTestId('repairs-n1').filter({ hasText: 'MiB/s' }))
+        .waitFor()
+      await open('overview')
+      await page
+        .getByTestId('debt')
+        .filter({ hasText: /\d+ (s|min)/ })
+        .waitFor()
       t.pass()
     })
 

@@ -48,11 +48,16 @@ t.test('a request can be taken elsewhere', async (t) => {
     type: 'text/plain',
     consistency: 'all',
     context: 'c1.x',
+    hasToken: false,
   }
   const curl = asCurl('http://h:1', request)
   t.match(curl, "--data-binary 'a '\\''quoted'\\'' value'")
   t.match(curl, "'http://h:1/v1/kv/b/it'\\''s%2F%C3%BC'")
-  t.match(asTypeScript('http://h:1', request), `"Causal-Context":"c1.x"`)
+  t.match(asTypeScript('http://h:1', request), `'Causal-Context': "c1.x"`)
+  t.notMatch(curl, 'Authorization')
+  const secured = { ...request, hasToken: true }
+  t.match(asCurl('https://h:1', secured), '-H "Authorization: Bearer $SHOAL_TOKEN"')
+  t.match(asTypeScript('https://h:1', secured), "'Bearer ' + process.env.SHOAL_TOKEN")
   t.notMatch(asCurl('http://h:1', { ...request, operation: 'get' }), 'Causal-Context')
 })
 

@@ -55,7 +55,7 @@ export const errorCatalogue = {
 
   // 4xx: refused, for a reason other than its form.
   SHOAL_UNAUTHENTICATED: entry(401, 'No valid token', 'never', 'not-applied', 'Send Authorization: Bearer with a valid token.'),
-  SHOAL_FORBIDDEN: entry(403, 'The token does not allow this', 'never', 'not-applied', 'Use a token with the scope named in `wanted`.'),
+  SHOAL_FORBIDDEN: entry(403, 'The token does not allow this', 'never', 'not-applied', 'Use a token with the scope, or for the buckets, named in `wanted`.'),
   SHOAL_BUCKET_RESERVED: entry(403, 'The bucket belongs to the system', 'never', 'not-applied', 'Bucket names beginning with an underscore are reserved.'),
   SHOAL_KEY_NOT_FOUND: entry(404, 'No value under this key', 'never', 'not-applied', 'Nothing to do: the key has no live value.'),
   SHOAL_SIBLING_NOT_FOUND: entry(404, 'No sibling with this ETag', 'after-read', 'not-applied', 'Read the key again: its siblings have changed.'),

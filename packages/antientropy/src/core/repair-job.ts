@@ -137,7 +137,7 @@ export function reportJob(job: RepairJob, now: Millis): RepairReport {
   }
 }
 
-function detailOf({ done, todo, moved, failures }: RepairJob): string {
+function detailOf({ range, done, todo, moved, failures }: RepairJob): string {
   const { rows, pulled, pushed, healed, digestsCorrected } = moved
   const parts = [
     `${done} of ${done + todo.length} steps`,
@@ -147,7 +147,16 @@ function detailOf({ done, todo, moved, failures }: RepairJob): string {
   if (digestsCorrected > 0) parts.push(`${digestsCorrected} digests were wrong`)
   const last = failures.at(-1)
   if (last !== undefined) parts.push(`${failures.length} steps failed, last: ${last}`)
-  return parts.join('; ')
+  return whatOf(range) + parts.join('; ')
+}
+
+/** `partition 7 of bucket carts: `; nothing for all there is. */
+function whatOf({ partition, bucket }: RepairRange): string {
+  const parts = [
+    ...(partition === undefined ? [] : [`partition ${partition}`]),
+    ...(bucket === undefined ? [] : [`bucket ${bucket}`]),
+  ]
+  return parts.length === 0 ? '' : `${parts.join(' of ')}: `
 }
 
 function stopClock(job: RepairJob, now: Millis): RepairJob {

@@ -61,6 +61,50 @@ export interface Hints {
   readonly targets: readonly HintTarget[]
 }
 
+/** How far copies may be apart. */
+export interface Debt {
+  /** Every write older than this is on all its replicas. */
+  readonly ageMs: number
+  readonly divergentSegments: number
+  readonly unverified: number
+  readonly hintBytes: number
+  readonly oldestHintMs: number
+}
+
+export interface Budget {
+  readonly bytesPerSecond: number
+  readonly paused: boolean
+  readonly quiet: boolean
+  readonly waitingBytes: number
+  readonly etaMs?: number
+}
+
+export interface NodeRepairs {
+  readonly node: string
+  readonly debt: Debt
+  readonly budget: Budget
+  readonly lostPartitions: number
+  readonly unhealed: number
+  readonly tombstones: number
+}
+
+/** Of all nodes that answered. */
+export interface ClusterRepairs {
+  readonly debt: Debt
+  readonly nodes: readonly NodeRepairs[]
+  readonly silent: readonly string[]
+}
+
+/** Of the node that was asked. */
+export interface Repairs {
+  readonly budget: Budget & { readonly quietHours: readonly string[] }
+  readonly pulled: number
+  readonly pushed: number
+  readonly healed: number
+  readonly lostPartitions: readonly number[]
+  readonly jobs: readonly Job[]
+}
+
 export interface Holder {
   readonly node: string
   readonly role: 'primary' | 'fallback'
@@ -113,7 +157,7 @@ export interface Job {
   readonly kind: string
   readonly state: 'running' | 'done' | 'failed' | 'paused'
   readonly progress: number
-  readonly etaMs: number | null
+  readonly etaMs?: number
   readonly detail: string
 }
 
@@ -144,6 +188,7 @@ const TOKEN = 'shoal-token'
 export const accessToken = {
   get: (): string => sessionStorage.getItem(TOKEN) ?? '',
   set: (token: string): void => sessionStorage.setItem(TOKEN, token),
+  forget: (): void => sessionStorage.removeItem(TOKEN),
 }
 
 export interface CallOptions {
@@ -196,6 +241,14 @@ export async function problemOf(response: Response): Promise<Problem> {
 /** The path of a key: each part is one percent-encoded segment. */
 export const keyPath = (bucket: string, key: string): string =>
   `/v1/kv/${segment(bucket)}/${segment(key)}`
+
+/** What to ask for so that copies are compared; what is empty is everything. */
+export function repairPath(bucket: string, partition: string): string {
+  const query = new URLSearchParams()
+  if (bucket !== '') query.set('bucket', bucket)
+  if (partition !== '') query.set('partition', partition)
+  return query.size === 0 ? '/v1/repairs' : `/v1/repairs?${query}`
+}
 
 export const explainPath = (bucket: string, key: string): string =>
   `/v1/explain/${segment(bucket)}/${segment(key)}`

@@ -9,11 +9,13 @@ export interface LabRequest {
   readonly type: string
   readonly consistency: string
   readonly context: string
+  /** It goes by a token. That one is in no text: whoever runs it has it in `SHOAL_TOKEN`. */
+  readonly hasToken: boolean
 }
 
 /** For a shell. */
 export function asCurl(origin: string, request: LabRequest): string {
-  const { operation, bucket, key, body, type, consistency, context } = request
+  const { operation, bucket, key, body, type, consistency, context, hasToken } = request
   const headers = [
     ...(consistency === '' ? [] : [`Consistency: ${consistency}`]),
     ...(context === '' || operation === 'get' ? [] : [`Causal-Context: ${context}`]),
@@ -22,6 +24,7 @@ export function asCurl(origin: string, request: LabRequest): string {
   return [
     'curl -i',
     ...(operation === 'get' ? [] : [`-X ${operation.toUpperCase()}`]),
+    ...(hasToken ? ['-H "Authorization: Bearer $SHOAL_TOKEN"'] : []),
     ...headers.map((header) => `-H ${quote(header)}`),
     ...(operation === 'put' ? [`--data-binary ${quote(body)}`] : []),
     quote(origin + keyPath(bucket, key)),
@@ -30,7 +33,7 @@ export function asCurl(origin: string, request: LabRequest): string {
 
 /** For a program: with nothing but what every runtime has. */
 export function asTypeScript(origin: string, request: LabRequest): string {
-  const { operation, bucket, key, body, type, consistency, context } = request
+  const { operation, bucket, key, body, type, consistency, context, hasToken } = request
   const headers = {
     ...(consistency === '' ? {} : { Consistency: consistency }),
     ...(context === '' || operation === 'get' ? {} : { 'Causal-Context': context }),
@@ -38,7 +41,7 @@ export function asTypeScript(origin: string, request: LabRequest): string {
   }
   const options = [
     ...(operation === 'get' ? [] : [`  method: '${operation.toUpperCase()}',`]),
-    ...(Object.keys(headers).length === 0 ? [] : [`  headers: ${JSON.stringify(headers)},`]),
+    ...headersLine(headers, hasToken),
     ...(operation === 'put' ? [`  body: ${JSON.stringify(body)},`] : []),
   ]
   return [
@@ -48,6 +51,14 @@ export function asTypeScript(origin: string, request: LabRequest): string {
     `const context = response.headers.get('Causal-Context')`,
     ...(operation === 'get' ? ['const value = await response.text()'] : []),
   ].join('\n')
+}
+
+function headersLine(headers: Readonly<Record<string, string>>, hasToken: boolean): string[] {
+  const members = [
+    ...(hasToken ? ["Authorization: 'Bearer ' + process.env.SHOAL_TOKEN"] : []),
+    ...Object.entries(headers).map(([name, value]) => `'${name}': ${JSON.stringify(value)}`),
+  ]
+  return members.length === 0 ? [] : [`  headers: { ${members.join(', ')} },`]
 }
 
 /** Everything between single quotes is itself in a shell, but the quote. */

@@ -1,3 +1,4 @@
+import { access } from './access.svelte.ts'
 import { follow } from './event-stream.ts'
 
 export interface LogEntry {
@@ -26,6 +27,7 @@ class EventLog {
 
   constructor() {
     follow('/v1/events', {
+      isAllowed: () => access.isOpen,
       event: ({ kind, data }) => this.#add(kind, data),
       state: (connected) => {
         this.connected = connected

@@ -39,28 +39,34 @@ export class EventReader {
   }
 }
 
+export interface StreamSink {
+  event(event: StreamEvent): void
+  state(connected: boolean): void
+  /** Nothing is asked while this is false. */
+  isAllowed(): boolean
+}
+
 /**
  * Follows a stream until it is closed; begins again where it ended. `EventSource` cannot send a
  * token.
  */
-export function follow(
-  path: string,
-  sink: { event(event: StreamEvent): void; state(connected: boolean): void },
-): () => void {
+export function follow(path: string, sink: StreamSink): () => void {
   const closing = new AbortController()
   void keepFollowing(path, sink, closing.signal)
   return () => closing.abort()
 }
 
 const RETRY_MS = 2_000
+/** Looked at again, nothing is sent. */
+const ALLOWED_MS = 200
 
-async function keepFollowing(
-  path: string,
-  sink: { event(event: StreamEvent): void; state(connected: boolean): void },
-  signal: AbortSignal,
-): Promise<void> {
+async function keepFollowing(path: string, sink: StreamSink, signal: AbortSignal): Promise<void> {
   let last = ''
   while (!signal.aborted) {
+    if (!sink.isAllowed()) {
+      await new Promise((resolve) => setTimeout(resolve, ALLOWED_MS))
+      continue
+    }
     try {
       const headers = new Headers({ Accept: 'text/event-stream' })
       if (last !== '') headers.set('Last-Event-ID', last)

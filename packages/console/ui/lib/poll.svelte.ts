@@ -1,8 +1,14 @@
+import { access } from './access.svelte.ts'
 import { ApiError } from './api.ts'
 
+export interface PollOptions {
+  /** Asks although nobody was let in yet: to find out. */
+  readonly knocks?: boolean
+}
+
 /**
- * Asks again and again while somebody looks: not in a hidden tab, and never twice at once. The last
- * good answer stays when a later one fails.
+ * Asks again and again while somebody looks: not in a hidden tab, never twice at once, and not
+ * where nobody is let in. The last good answer stays when a later one fails.
  */
 export class Poll<T> {
   value = $state.raw<T | undefined>(undefined)
@@ -11,9 +17,10 @@ export class Poll<T> {
   #busy = false
 
   /** To be made while a component is being set up: it ends with it. */
-  constructor(ask: () => Promise<T>, everyMs: number) {
+  constructor(ask: () => Promise<T>, everyMs: number, { knocks = false }: PollOptions = {}) {
     this.#ask = ask
     $effect(() => {
+      if (access.refusal || !(knocks || access.isOpen)) return
       void this.refresh()
       const timer = setInterval(() => {
         if (!document.hidden) void this.refresh()
@@ -30,6 +37,7 @@ export class Poll<T> {
       this.error = undefined
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
+      access.judge(error.problem)
       this.error = error
     } finally {
       this.#busy = false
