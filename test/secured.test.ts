@@ -1,57 +1,23 @@
 /** A cluster with TLS, certificates and tokens, as one command made it, and what strangers try. */
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
 import { connect as connectPlain } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { connect } from '@shoal/client'
 import t from 'tap'
 import { kv } from './support/http.ts'
-import { NodeProcess, script } from './support/node-process.ts'
-import { freePorts } from './support/ports.ts'
+import { prepareSecured, shoal } from './support/secured-cluster.ts'
 import { until } from './support/until.ts'
 
 t.setTimeout(280_000)
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-secured-'))
-const dir = join(folder, 'made')
 const ids = ['n1', 'n2', 'n3'] as const
-const first = await freePorts(ids.length)
-const urls = ids.map((_, index) => `https://127.0.0.1:${first + index}`)
+const { folder, dir, firstPort: first, urls, nodes, file } = await prepareSecured(t, ids)
 const [url = ''] = urls
-const members = ids.map((id, index) => `${id}=${urls[index]}`).join(',')
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-}
-
-/** The command as a user types it, with nothing of our environment. */
-function shoal(...words: readonly string[]): Promise<Ran> {
-  const env = { PATH: process.env.PATH, NO_COLOR: '1' }
-  return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...words], { env, timeout: 120_000 }, (error, out, err) =>
-      resolve({ code: error ? Number(error.code ?? 1) : 0, out: out + err }),
-    )
-  })
-}
-
-t.equal((await shoal('secure', 'init', dir, '--peers', members)).code, 0)
-const file = (...names: string[]): string => readFileSync(join(dir, ...names), 'utf8')
 const [ca, token, secret] = [file('ca.pem'), file('token').trim(), file('secret').trim()]
-const nodes = ids.map((id, index) => {
-  const parameters = ['--config', join(dir, id, 'shoal.toml')]
-  return new NodeProcess({ id, url: urls[index] ?? '', data: join(dir, id, 'data'), parameters })
-})
-t.teardown(async () => {
-  await Promise.all(nodes.map((node) => node.kill()))
-  rmSync(folder, { recursive: true, force: true })
-})
 await Promise.all(nodes.map((node) => node.start()))
 
 interface Answer {
