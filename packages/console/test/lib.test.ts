@@ -1,11 +1,13 @@
 /** What the console computes, without a browser. */
 import t from 'tap'
+import { repairPath } from '../ui/lib/api.ts'
 import { consistencyHeader, defaultChoice } from '../ui/lib/consistency.ts'
 import { asCurl, asTypeScript, type LabRequest } from '../ui/lib/copy-as.ts'
 import { EventReader } from '../ui/lib/event-stream.ts'
 import { bytes, duration } from '../ui/lib/format.ts'
 import { paceBetween, parseScrape } from '../ui/lib/metrics.ts'
 import { describeReceipt, parseReceipt } from '../ui/lib/receipt.ts'
+import { allowance, apart, spans } from '../ui/lib/repairs.ts'
 import { partitionAt, ringArcs, shares } from '../ui/lib/ring-arcs.ts'
 import { axisEnd, lanesOf } from '../ui/lib/timeline.ts'
 import { showBytes } from '../ui/lib/values.ts'
@@ -163,4 +165,28 @@ t.test('numbers are for people', async (t) => {
     [duration(900), duration(61_000), duration(3 * 86_400_000)],
     ['900 ms', '1 min 1 s', '3 d 0 h'],
   )
+})
+
+t.test('how far copies may be apart is one number, or said not to be known', async (t) => {
+  const debt = { ageMs: 65_000, divergentSegments: 0, unverified: 0, hintBytes: 0, oldestHintMs: 0 }
+  const budget = { bytesPerSecond: 262_144, paused: false, quiet: false, waitingBytes: 0 }
+  const node = { node: 'n1', debt, budget, lostPartitions: 0, unhealed: 0, tombstones: 0 }
+  const of = (more: object, lostPartitions = 0) =>
+    apart({ debt: { ...debt, ...more }, nodes: [{ ...node, lostPartitions }], silent: [] })
+  t.equal(of({}), '1 min 5 s')
+  t.equal(of({ unverified: 1 }), 'being compared')
+  t.equal(of({}, 3), 'being compared', 'what a disk lost is not known before it was compared')
+  t.equal(allowance(budget), '256 KiB/s')
+  t.equal(allowance({ ...budget, quiet: true }), '256 KiB/s, quiet hours')
+  t.equal(allowance({ ...budget, paused: true, quiet: true }), 'paused')
+  const waiting = { ...budget, waitingBytes: 1_048_576, etaMs: 4_000 }
+  t.equal(allowance(waiting), '256 KiB/s, 1.0 MiB waiting, 4 s left')
+})
+
+t.test('partitions are listed by their spans, and what is asked for is asked for', async (t) => {
+  t.equal(spans([9, 3, 7, 8]), '3, 7–9')
+  t.equal(spans([]), '')
+  t.equal(spans([1, 3, 5], 2), '1, 3 …')
+  t.equal(repairPath('', ''), '/v1/repairs')
+  t.equal(repairPath('a&b', '7'), '/v1/repairs?bucket=a%26b&partition=7')
 })
