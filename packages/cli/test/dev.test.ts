@@ -208,6 +208,22 @@ t.test('a cluster of three, through its life', async (t) => {
   })
 })
 
+t.test('nodes that ask for tokens are whole as quickly, and it says how to try them', async (t) => {
+  const folder = scratch(t)
+  const dir = join(folder, 'made')
+  t.match(await shoal(['secure', 'init', dir, '--peers', 'n1=https://127.0.0.1:1']), { code: 0 })
+  const port = await freePorts(2)
+  const more = ['--', '--tokens-file', join(dir, 'tokens.toml')]
+  const running = new Running(['dev', '--nodes', '2', '--port', String(port), ...more])
+  t.teardown(() => running.stop('SIGTERM'))
+  await running.shows('Ctrl-C stops it.')
+  t.equal(running.output.split('Authorization: Bearer $SHOAL_TOKEN').length, 3, 'in both commands')
+  const asked = ['--url', `http://127.0.0.1:${port}`, '--token-file', join(dir, 'token')]
+  t.match(await shoal(['status', ...asked]), { code: 0, stdout: /^healthy/ })
+  const [, seconds = ''] = /nodes ready in ([\d.]+) s/.exec(running.output) ?? []
+  t.ok(Number(seconds) < 8, `${seconds} s: it did not wait in vain`)
+})
+
 t.test('what it tells a person to try works', async (t) => {
   const port = await freePorts(2)
   const running = new Running(['dev', '--nodes', '2', '--port', String(port)])

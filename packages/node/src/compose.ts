@@ -12,7 +12,7 @@ import { EventLoopMeter } from './event-loop.ts'
 import { NodeEvents } from './events/node-events.ts'
 import { createHintsView } from './hints-view.ts'
 import { createHttpApp } from './http/app.ts'
-import type { HttpApp, Log } from './http/ports.ts'
+import type { ClusterView, HttpApp, Log } from './http/ports.ts'
 import { Jobs } from './jobs.ts'
 import { registerMembershipMetrics } from './membership-metrics.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
@@ -34,6 +34,7 @@ export interface NodeParts extends Engine<NetworkPeers> {
   readonly meter: EventLoopMeter
   readonly events: NodeEvents
   readonly watch: StatusWatch
+  readonly cluster: ClusterView
   readonly http: HttpApp
   readonly security: Security
   readonly state: NodeState
@@ -153,21 +154,22 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
   })
   const metrics = new Registry()
   const chaos = chaosUrl(settings)
+  const cluster = createClusterView({
+    self: settings.nodeId,
+    version,
+    ring: () => ring,
+    peers,
+    membership,
+    watch,
+    status: () => self.describe(ring),
+    isServing: () => state.serving,
+    chaos,
+  })
   const http = await createHttpApp({
     env,
     keyValue: coordinator,
     buckets,
-    cluster: createClusterView({
-      self: settings.nodeId,
-      version,
-      ring: () => ring,
-      peers,
-      membership,
-      watch,
-      status: () => self.describe(ring),
-      isServing: () => state.serving,
-      chaos,
-    }),
+    cluster,
     hints: createHintsView({ self: settings.nodeId, ring, peers, handoff, jobs }),
     repairs: createRepairsView({ ring, peers, antiEntropy, budget, handoff, replica, jobs }),
     backup: createBackupView({
@@ -193,7 +195,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     ...{ coordinator, replica, peers, store, admission, meter, slow, state },
   })
   registerRepairMetrics(metrics, engine)
-  return { ...engine, admission, meter, events, watch, http, security, state }
+  return { ...engine, admission, meter, events, watch, cluster, http, security, state }
 }
 
 function peerTlsOf({ identity }: Security): PeerTls | undefined {

@@ -9,6 +9,8 @@ export interface RunningNode {
   /** Where clients reach it. */
   readonly url: string
   readonly parts: NodeParts
+  /** Whether it finds its cluster healthy, from its memory. */
+  isWhole(): boolean
   /** Reads tokens and certificates again now, where they have changed. */
   reload(): Promise<void>
   /** Drains, then leaves the disk as after a clean stop. Safe to call twice. */
@@ -38,6 +40,7 @@ export async function startNode(
   return {
     url: listening.url,
     parts,
+    isWhole: () => parts.cluster.health().status === 'healthy',
     reload: () => parts.security.reload(),
     stop: () => {
       stopping ??= holdingTheProcess(stopNode(parts, peerServer))

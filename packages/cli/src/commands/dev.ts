@@ -1,5 +1,6 @@
 /** `shoal dev`. */
 import type { Server } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { bannerLines, pagesOf } from '../dev/banner.ts'
 import { startChaos } from '../dev/chaos.ts'
 import { type DevFolder, discard, openFolder, settleNodes } from '../dev/folder.ts'
@@ -14,7 +15,6 @@ import {
   planMembers,
 } from '../dev/plan.ts'
 import { requireFree } from '../dev/ports.ts'
-import { isWhole } from '../dev/whole.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { shellLine } from '../format/shell-line.ts'
 import { stopSignals } from '../stop-signals.ts'
@@ -118,10 +118,12 @@ class Dev {
       this.#starting = false
       if (started === 'stopped') return await this.#stop()
       if (started.length > 0) return await this.#giveUp(started)
-      await isWhole(
-        this.#parts.plans.map(({ url }) => url),
-        MEET_TIMEOUT_MS,
-      )
+      const met = await Promise.race([
+        this.#cluster.whole(),
+        pause(MEET_TIMEOUT_MS, undefined, { ref: false }),
+        stopped,
+      ])
+      if (met === 'stopped') return await this.#stop()
       if (chaos) {
         control = await startChaos({ cluster: this.#cluster, links: chaos.links }, chaos.port)
       }
@@ -145,7 +147,8 @@ class Dev {
       return
     }
     const pages = await pagesOf(plans[0]?.url ?? '')
-    const about = { nodes: plans, tookMs, data: folder.path, pages, chaosUrl }
+    const asksForTokens = plans.some(({ parameters }) => parameters.some(isTokensFile))
+    const about = { nodes: plans, tookMs, data: folder.path, pages, chaosUrl, asksForTokens }
     const { isTemporary } = folder
     this.#io.out.lines(bannerLines({ ...about, isTemporary }, this.#io.out.paint))
   }
@@ -182,6 +185,9 @@ class Dev {
     }
   }
 }
+
+/** `--tokens-file FILE` or `--tokens-file=FILE`. */
+const isTokensFile = (parameter: string): boolean => /^--tokens-file(=|$)/.test(parameter)
 
 /** That of the first node which ended with one that has a meaning. */
 function exitOf(failed: readonly NodeProcess[]): ExitCode {

@@ -1,6 +1,7 @@
 /** `shoal start`: one node, for as long as it runs. */
+import type { RunningNode } from '@shoal/node'
 import { type ConfigFlags, loadConfig } from '@shoal/node/config'
-import type { ReadyMessage } from '../dev/node-process.ts'
+import type { ToldParent } from '../dev/node-process.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { reportFailure } from '../failure.ts'
 import { createLog, jsonLine, type LogFormat } from '../node/log.ts'
@@ -33,6 +34,7 @@ export async function start(io: Io, flags: ConfigFlags): Promise<ExitCode> {
   const node = await startNode(settings, { log, onFatal })
   if (!stopping().includes('SIGHUP')) process.on('SIGHUP', () => void node.reload())
   announce(io, node.url, format)
+  tellWhenWhole(node)
   await Promise.race([signals.asked, orphaned])
   log.info({}, 'stopping')
   await node.stop()
@@ -61,7 +63,19 @@ function announce({ out }: Io, url: string, format: LogFormat): void {
   // Whatever is logged and what not: this line is waited for.
   const entry = { time: new Date(), level: 'info', message: 'ready', details: { url } } as const
   out.line(format === 'json' ? jsonLine(entry) : `ready ${url}`)
-  process.send?.({ kind: 'ready', url } satisfies ReadyMessage)
+  process.send?.({ kind: 'ready', url } satisfies ToldParent)
+}
+
+const LOOK_EVERY_MS = 20
+
+/**
+ * Tells the parent that this node finds the cluster healthy. To ask would need a token, where nodes
+ * ask for one.
+ */
+function tellWhenWhole(node: Pick<RunningNode, 'isWhole'>): void {
+  if (process.send === undefined) return
+  if (node.isWhole()) process.send({ kind: 'whole' } satisfies ToldParent)
+  else setTimeout(() => tellWhenWhole(node), LOOK_EVERY_MS).unref()
 }
 
 /**

@@ -12,10 +12,12 @@ export interface Banner {
   /** Pages that the first node serves: name and URL. */
   readonly pages: readonly (readonly [string, string])[]
   readonly chaosUrl: string | undefined
+  /** Whoever tries the commands has one in `SHOAL_TOKEN`. */
+  readonly asksForTokens: boolean
 }
 
 export function bannerLines(banner: Banner, paint: Paint): string[] {
-  const { nodes, tookMs, data, isTemporary, pages, chaosUrl } = banner
+  const { nodes, tookMs, data, isTemporary, pages, chaosUrl, asksForTokens } = banner
   const first = nodes[0]?.url ?? ''
   const last = nodes.at(-1)?.url ?? ''
   const rows = [
@@ -26,6 +28,7 @@ export function bannerLines(banner: Banner, paint: Paint): string[] {
   ]
   const [, ...lines] = tableLines([{ title: '' }, { title: '' }], rows)
   const key = '/v1/kv/carts/42'
+  const curl = asksForTokens ? 'curl -i -H "Authorization: Bearer $SHOAL_TOKEN"' : 'curl -i'
   return [
     '',
     paint.green(`${plural(nodes.length, 'node')} ready in ${formatMillis(tookMs)}`),
@@ -33,8 +36,8 @@ export function bannerLines(banner: Banner, paint: Paint): string[] {
     ...lines.map((line) => `  ${line}`),
     '',
     'Try:',
-    `  curl -i -X PUT -H 'Content-Type: text/plain' --data-binary milk ${first}${key}`,
-    `  curl -i ${last}${key}`,
+    `  ${curl} -X PUT -H 'Content-Type: text/plain' --data-binary milk ${first}${key}`,
+    `  ${curl} ${last}${key}`,
     '',
     paint.dim('Ctrl-C stops it.'),
     '',

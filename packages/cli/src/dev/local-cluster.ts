@@ -19,6 +19,14 @@ export class LocalCluster {
     return this.nodes.filter((_, index) => !serving[index])
   }
 
+  /**
+   * A node serves before it has reached its peers, and counts to strict reads when its new disk has
+   * been compared with theirs. Settles when all nodes find the cluster healthy.
+   */
+  async whole(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.whole))
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()))
   }

@@ -46,11 +46,13 @@ export interface ProcessSettings {
   readonly stopTimeoutMs: number
 }
 
-/** What a node sends to the process that started it, once it serves. */
-export interface ReadyMessage {
-  readonly kind: 'ready'
-  readonly url: string
-}
+/**
+ * What a node sends to the process that started it: once it serves, and once it finds the cluster
+ * healthy.
+ */
+export type ToldParent =
+  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'whole' }
 
 const shoal = fileURLToPath(new URL('../../../bin/shoal.js', import.meta.url))
 
@@ -62,6 +64,7 @@ export class NodeProcess {
   #child: ChildProcess | undefined
   #lines: LastLines | undefined
   #ending: Ending | undefined
+  #whole: Promise<void> = Promise.resolve()
   #ended: Promise<Ending> = Promise.resolve({ code: 0, signal: null })
 
   constructor(plan: PlannedNode, watcher: NodeWatcher, settings: ProcessSettings) {
@@ -88,6 +91,11 @@ export class NodeProcess {
     return this.#ending
   }
 
+  /** Settles when it has found the cluster healthy in its present life. */
+  get whole(): Promise<void> {
+    return this.#whole
+  }
+
   get #isAlive(): boolean {
     return !allowedIn.start.includes(this.#condition)
   }
@@ -95,11 +103,14 @@ export class NodeProcess {
   /** @returns whether it serves; `false` when it ended first, or took too long and was killed */
   async start(): Promise<boolean> {
     const child = this.#spawn()
-    const ready = new Promise<boolean>((resolve) => {
-      child.on('message', (message: Partial<ReadyMessage>) => {
-        if (message.kind === 'ready') resolve(true)
+    const told = (kind: ToldParent['kind']): Promise<true> =>
+      new Promise((resolve) => {
+        child.on('message', (message: Partial<ToldParent>) => {
+          if (message.kind === kind) resolve(true)
+        })
       })
-    })
+    const ready = told('ready')
+    this.#whole = told('whole').then(() => {})
     const ended = this.#ended.then(() => false)
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#settings.startTimeoutMs)
     const serves = await Promise.race([ready, ended])
