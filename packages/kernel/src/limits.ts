@@ -122,6 +122,10 @@ export const limits = {
   // One replica.
   /** Taken together into one write of the store. */
   groupOperationsMax: 512,
+  /** A group behind one of so many operations waits a moment for as many. */
+  groupLingerFrom: 8,
+  /** For so long. */
+  groupLinger: millis(1),
   /** Taken together into one write of the store; one larger operation goes alone. */
   groupBytesMax: mebibytes(8),
   /** Waiting for the store. Further ones are refused. */

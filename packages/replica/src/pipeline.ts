@@ -95,6 +95,8 @@ export class Pipeline {
   #running = false
   #scheduled = false
   #unsynced = false
+  /** In the group before the next one. */
+  #lastOperations = 0
   /** Whether the group under way owes rows. */
   #owing = false
   /** Of the group under way: it takes request memory and version cache for empty. */
@@ -161,10 +163,22 @@ export class Pipeline {
 
   readonly #groupEnded = (): void => {
     this.#running = false
-    if (this.#queue.length > 0) return this.#wake()
+    if (this.#queue.length > 0) return this.#next()
     const idle = this.#idle
     this.#idle = []
     for (const resolve of idle) resolve()
+  }
+
+  /**
+   * Under load most of what the next group will hold is still on its way: the answers to the last
+   * one have only just left. A moment more makes groups larger, and a group costs the same sync and
+   * the same batch however large it is.
+   */
+  #next(): void {
+    const last = this.#lastOperations
+    if (last < limits.groupLingerFrom || this.#queue.length >= last) return this.#wake()
+    this.#scheduled = true
+    this.#parts.env.clock.after(limits.groupLinger, this.#begin)
   }
 
   readonly #groupFailed = (reason: Error): void => {
@@ -217,6 +231,7 @@ export class Pipeline {
     this.#queuedBytes -= bytes
     this.figures.groups++
     this.figures.operations += count
+    this.#lastOperations = count
     return group
   }
 
