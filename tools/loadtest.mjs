@@ -2,28 +2,17 @@
  * `npm run loadtest -- SCENARIO`: a load by k6 on a cluster of this build. Installs and builds what
  * is missing, k6 included: see `lib/outside.mjs`. Parameters after `--` go to it.
  */
-import { join } from 'node:path'
-import { innerEnvironment, ourNode, root, run } from './lib/house.mjs'
+import { launch, whereTyped } from './lib/launch.mjs'
 import { install, locate } from './lib/outside.mjs'
-import { ensureBuilt, ensureInstalled, PrepareFailed } from './prepare.mjs'
+import { PrepareFailed } from './prepare.mjs'
 
-const command = join(root, 'loadtest', 'dist', 'src', 'main.js')
-const parameters = process.argv.slice(2)
+const given = process.argv.slice(2)
+const needsNone = given.some((parameter) => /^--k6(=|$)|^(-h|--help)$/.test(parameter))
 
-try {
-  await ensureInstalled()
-  await ensureBuilt('all')
-  const given = parameters.some((parameter) => /^--k6(=|$)|^(-h|--help)$/.test(parameter))
-  const k6 = given ? [] : ['--k6', findK6()]
-  process.exitCode = await run(ourNode(), [command, ...parameters, ...k6], {
-    cwd: process.env.INIT_CWD ?? process.cwd(),
-    env: innerEnvironment(),
-  })
-} catch (error) {
-  if (!(error instanceof PrepareFailed)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = error.code
-}
+await launch(['loadtest', 'dist', 'src', 'main.js'], {
+  cwd: whereTyped(),
+  parameters: () => [...given, ...(needsNone ? [] : ['--k6', findK6()])],
+})
 
 /** The pinned one, got now if need be. */
 function findK6() {
