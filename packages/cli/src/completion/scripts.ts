@@ -8,10 +8,6 @@ export function completionScript(shell: CompletedShell, known: readonly Known[])
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](known)
 }
 
-/** Shells are told by case labels; a path has letters, dashes and spaces alone. */
-const cases = (known: readonly Known[], wordsOf: (each: Known) => string): string =>
-  known.map((each) => `    '${each.path}') words='${wordsOf(each)}' ;;`).join('\n')
-
 const paths = (known: readonly Known[]): string =>
   known
     .filter(({ path }) => path !== '')
@@ -21,20 +17,28 @@ const paths = (known: readonly Known[]): string =>
 const wordsOf = ({ commands, options }: Known): string =>
   [...commands, ...options].map(({ name }) => name).join(' ')
 
+/**
+ * Finds the command that the words typed so far name, and what may follow it: `$shoal_words`. The
+ * same in bash and zsh; zsh has meanings of its own for `path` and `words`. Commands are told by
+ * case labels; a path has letters, dashes and spaces alone.
+ */
+const lookUp = (known: readonly Known[], typed: string): string => `\
+  local shoal_path='' next word shoal_words
+  for word in "\${${typed}}"; do
+    next="\${shoal_path:+$shoal_path }$word"
+    case "$next" in
+    ${paths(known)}) shoal_path="$next" ;;
+    esac
+  done
+  case "$shoal_path" in
+${known.map((each) => `    '${each.path}') shoal_words='${wordsOf(each)}' ;;`).join('\n')}
+  esac`
+
 const bashScript = (known: readonly Known[]): string => `# shoal completion bash
 # Load it now: source <(shoal completion bash). For ever: put that line into ~/.bashrc.
 _shoal() {
-  local path='' next word words
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    next="\${path:+$path }$word"
-    case "$next" in
-    ${paths(known)}) path="$next" ;;
-    esac
-  done
-  case "$path" in
-${cases(known, wordsOf)}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+${lookUp(known, 'COMP_WORDS[@]:1:COMP_CWORD-1')}
+  COMPREPLY=($(compgen -W "$shoal_words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _shoal shoal
 `
@@ -43,17 +47,8 @@ const zshScript = (known: readonly Known[]): string => `#compdef shoal
 # shoal completion zsh
 # Load it now: source <(shoal completion zsh). For ever: save it as _shoal in a folder of $fpath.
 _shoal() {
-  local shoal_path='' next word words_
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    next="\${shoal_path:+$shoal_path }$word"
-    case "$next" in
-    ${paths(known)}) shoal_path="$next" ;;
-    esac
-  done
-  case "$shoal_path" in
-${cases(known, wordsOf).replaceAll(" words='", " words_='")}
-  esac
-  compadd -- \${=words_}
+${lookUp(known, '(@)words[2,CURRENT-1]')}
+  compadd -- \${=shoal_words}
   [[ $PREFIX == -* ]] || _files
 }
 if [[ "$funcstack[1]" == _shoal ]]; then _shoal "$@"; else compdef _shoal shoal; fi

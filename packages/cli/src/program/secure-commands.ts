@@ -73,11 +73,13 @@ function declareNode(secure: Command, shell: Shell): void {
   does(command, shell, async () => (await import('../commands/secure-init.ts')).secureNode)
 }
 
+const tokensPath = ['<path>', 'a file of tokens, or a folder that shoal secure init made'] as const
+
 function declareAddToken(secure: Command, shell: Shell): void {
   const command = secure
     .command('add-token')
     .summary('make a token')
-    .argument('<path>', 'a file of tokens, or a folder that shoal secure init made')
+    .argument(...tokensPath)
     .requiredOption('--name <name>', 'who or what it is for')
     .requiredOption('--scopes <scopes>', 'of read, write, admin, separated by commas', several)
     .option(
@@ -113,7 +115,7 @@ function declareTokens(secure: Command, shell: Shell): void {
   const command = secure
     .command('tokens')
     .summary('list the tokens of a file')
-    .argument('<path>', 'a file of tokens, or a folder that shoal secure init made')
+    .argument(...tokensPath)
     .option('--json', 'print JSON')
     .addHelpText('after', below('shoal secure tokens ./secure'))
   does(command, shell, async () => (await import('../commands/secure-tokens.ts')).listTokens)
@@ -123,7 +125,7 @@ function declareRevoke(secure: Command, shell: Shell): void {
   const command = secure
     .command('revoke')
     .summary('take a token out of a file')
-    .argument('<path>', 'a file of tokens, or a folder that shoal secure init made')
+    .argument(...tokensPath)
     .argument('<id>', 'of the token, as shoal secure tokens lists it')
     .addHelpText('after', below('shoal secure revoke ./secure k3v9x2ab'))
   does(command, shell, async () => (await import('../commands/secure-tokens.ts')).revokeToken)
