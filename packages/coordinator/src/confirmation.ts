@@ -124,7 +124,8 @@ export class Confirmation implements PeerSink, MergeSink, DeadlineEntry {
     const to = progress.nodes[candidate]
     invariant(to !== undefined, 'a candidate has a node')
     const timeout = timeLeft(this.#desk, deadline)
-    this.#desk.peers.ask({ to, kind: questionKinds.merge, body, timeout, tag: candidate }, this)
+    const question = { to, kind: questionKinds.merge, body, timeout, tag: candidate }
+    this.#desk.peers.ask({ ...question, trace: progress.carried }, this)
   }
 
   #feed(event: WriteEvent): void {

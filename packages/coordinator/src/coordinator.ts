@@ -281,7 +281,8 @@ export class Coordinator implements KeyValue {
       if (place.self < 0 && !(asStandIn && this.#desk.hints)) {
         return refuse(question, 'SHOAL_NOT_REPLICA')
       }
-      this.write({ ...request, asStandIn }, (result, report) => {
+      const { follower } = question
+      this.write({ ...request, asStandIn, follower }, (result, report) => {
         question.answer(answerKinds.written, encodeForwardedAnswer(result))
         this.#coordinated?.({ from: question.from, request, result, report })
       })

@@ -111,7 +111,9 @@ class Forwarding implements PeerSink, RequestReport {
     desk.figures.forwarded++
     const isPrimary = place.nodes.includes(to)
     const kind = isPrimary ? questionKinds.write : questionKinds.writeAsStandIn
-    desk.peers.ask({ to, kind, body: this.#body, timeout, tag: 0 }, this)
+    request.follower?.happened(to, 'passed-on')
+    const trace = request.follower?.carried
+    desk.peers.ask({ to, kind, body: this.#body, timeout, tag: 0, trace }, this)
   }
 
   answered(_tag: number, kind: number, body: Buffer): void {

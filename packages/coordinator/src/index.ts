@@ -21,6 +21,7 @@ export {
   type Done,
   type EffectiveConsistency,
   type Explanation,
+  type Follower,
   formatConsistency,
   type KeyRequest,
   type KeyValue,

@@ -14,7 +14,13 @@ import { coverPartitions } from './core/cover.ts'
 import type { Desk } from './desk.ts'
 import { readable } from './ports.ts'
 import type { Settings } from './reading.ts'
-import type { BucketProperties, Consistency, ListAnswer, ListRequest } from './requests.ts'
+import type {
+  BucketProperties,
+  Consistency,
+  Follower,
+  ListAnswer,
+  ListRequest,
+} from './requests.ts'
 
 /** A key with the merge of the versions that the replicas asked hold. */
 export interface ListedKey {
@@ -66,6 +72,7 @@ interface PageRequest {
   readonly n: number
   readonly need: number
   readonly deadline: Millis
+  readonly follower?: Follower | undefined
 }
 
 /**
@@ -154,7 +161,11 @@ function askForPage(
   request: PageRequest & { partitions: Buffer },
 ): Promise<Listing> {
   const timeout = millis(Math.max(1, request.deadline - desk.env.clock.elapsed()))
-  const question = { to, kind: questionKinds.list, body: encodeList(request), timeout, tag: 0 }
+  const { follower } = request
+  const body = encodeList(request)
+  const trace = follower?.carried
+  const question = { to, kind: questionKinds.list, body, timeout, tag: 0, trace }
+  follower?.happened(to, 'asked')
   return new Promise((resolve, reject) => {
     const refuse = (code: ErrorCode): void => reject(pageFailed(to, code))
     desk.peers.ask(question, {
@@ -164,6 +175,7 @@ function askForPage(
         }
         const page = readable(() => decodeListed(body))
         const sound = page?.entries.every(({ version }) => validateVersion(version) === undefined)
+        follower?.happened(to, page && sound ? 'listed' : 'SHOAL_FRAME_INVALID')
         if (page && sound) resolve(page)
         else refuse('SHOAL_FRAME_INVALID')
       },

@@ -1,4 +1,5 @@
 import { type ErrorCode, type Millis, type NodeId, type Partition, ShoalError } from '@shoal/kernel'
+import type { Follower } from './requests.ts'
 
 /**
  * What a coordinator needs of the world. Other packages satisfy these by shape; `node` introduces
@@ -35,6 +36,8 @@ export interface PeerQuestion {
   readonly body: Uint8Array
   readonly timeout: Millis
   readonly tag: number
+  /** Goes with it, unread. */
+  readonly trace?: Uint8Array | undefined
 }
 
 export interface PeerSink {
@@ -47,6 +50,8 @@ export interface CoordinatorQuestion {
   readonly from: NodeId
   readonly kind: number
   readonly body: Buffer
+  /** Of the asker's request, where that is followed. */
+  readonly follower?: Follower | undefined
   answer(kind: number, body: Uint8Array, more?: boolean): void
 }
 

@@ -1,7 +1,13 @@
 import type { Env, Millis, NodeId, Partition, ReplicaReport } from '@shoal/kernel'
 import { bit } from './core/judge.ts'
 import type { Place } from './place.ts'
-import type { EffectiveConsistency, RequestReport, TraceEvent } from './requests.ts'
+import type {
+  EffectiveConsistency,
+  Follower,
+  KeyRequest,
+  RequestReport,
+  TraceEvent,
+} from './requests.ts'
 
 /**
  * What each candidate did for one request, for errors and traces. Notes cost two array writes; text
@@ -19,11 +25,13 @@ export class Progress implements RequestReport {
   readonly #states: (string | undefined)[]
   readonly #times: number[]
   readonly #events: TraceEvent[] | undefined
+  readonly #follower: Follower | undefined
 
   constructor(
     env: Env,
     { nodes, partition }: Pick<Place, 'nodes' | 'partition'>,
-    { consistency, explain }: { consistency: EffectiveConsistency; explain: boolean },
+    consistency: EffectiveConsistency,
+    { explain, follower }: Pick<KeyRequest, 'explain' | 'follower'>,
   ) {
     this.#env = env
     this.partition = partition
@@ -34,6 +42,7 @@ export class Progress implements RequestReport {
     this.#states = new Array(nodes.length)
     this.#times = new Array(nodes.length).fill(0)
     this.#events = explain ? [] : undefined
+    this.#follower = follower
   }
 
   /** Makes these candidates too. @returns their places, as a set */
@@ -47,8 +56,24 @@ export class Progress implements RequestReport {
   /** What may never answer is known to have been asked. Told to traces as an event. */
   asked(candidate: number): void {
     this.#states[candidate] = ASKED
+    if (this.#events || this.#follower) this.#tell(candidate, ASKED)
+  }
+
+  #tell(candidate: number, event: string): void {
     const node = this.nodes[candidate]
-    if (this.#events && node) this.mark(node, ASKED)
+    if (node === undefined) return
+    this.mark(node, event)
+    this.#follower?.happened(node, event)
+  }
+
+  /** What goes with every question to a peer. */
+  get carried(): Uint8Array | undefined {
+    return this.#follower?.carried
+  }
+
+  /** As many have answered as were asked for. */
+  reached(): void {
+    this.#follower?.reached()
   }
 
   /** @param state  a word people understand, or an error code */
@@ -56,7 +81,10 @@ export class Progress implements RequestReport {
     const at = this.#env.clock.elapsed() - this.began
     this.#states[candidate] = state
     this.#times[candidate] = at
-    this.#events?.push({ at: round(at), node: this.nodes[candidate] ?? '', event: state, detail })
+    const node = this.nodes[candidate]
+    if (node === undefined) return
+    this.#events?.push({ at: round(at), node, event: state, detail })
+    this.#follower?.happened(node, state)
   }
 
   /** An event of the coordinator itself. */

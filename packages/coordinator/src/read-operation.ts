@@ -299,8 +299,9 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
     const flags = consistency.strict ? readFlags.durable | readFlags.counted : 0
     const body = encodeRead(flags, this.#digest, this.#rowKey)
     progress.asked(candidate)
+    const trace = progress.carried
     this.#desk.peers.ask(
-      { to, kind: questionKinds.read, body, timeout: left, tag: candidate },
+      { to, kind: questionKinds.read, body, timeout: left, tag: candidate, trace },
       this,
     )
   }
@@ -384,6 +385,7 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
   #finish(failure?: ShoalError, shown = this.#merged): void {
     this.#desk.deadlines.remove(this)
     this.#replied = true
+    if (failure === undefined) this.#plan.progress.reached()
     this.#repairBehind()
     this.#done(failure ?? { known: shown, receipt: this.#receipt() })
   }

@@ -118,8 +118,7 @@ export function readKey(
           rowToken: place.rowKey.subarray(0, 8),
           name: rowKeyName(place.rowKey),
         })
-  const { explain } = request
-  const progress = new Progress(desk.env, place, { consistency, explain })
+  const progress = new Progress(desk.env, place, consistency, request)
   desk.figures.reads++
   gather(
     desk,

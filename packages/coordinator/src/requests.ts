@@ -20,6 +20,19 @@ export interface EffectiveConsistency {
   readonly strict: boolean
 }
 
+/**
+ * Follows one request, for whoever traces it. The request takes the same course without one, and
+ * whatever this does may cost time and nothing else.
+ */
+export interface Follower {
+  /** Goes with every question to a peer, unread; undefined: nothing goes. */
+  readonly carried: Uint8Array | undefined
+  /** @param event  `asked`, `durable`, an error code: as in the events of a trace */
+  happened(node: NodeId, event: string): void
+  /** As many have answered as were asked for. */
+  reached(): void
+}
+
 /** What every request to one key carries. Validated at the HTTP edge. */
 export interface KeyRequest {
   readonly bucket: string
@@ -31,6 +44,7 @@ export interface KeyRequest {
   readonly timeout: Millis
   /** Keep a trace of every replica's part in this request. */
   readonly explain: boolean
+  readonly follower?: Follower | undefined
 }
 
 export type ReadRequest = KeyRequest
@@ -122,6 +136,7 @@ export interface ListRequest {
   readonly limit: number
   readonly consistency?: Consistency
   readonly timeout: Millis
+  readonly follower?: Follower | undefined
 }
 
 export interface ListAnswer {

@@ -182,7 +182,8 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
         ? { kind: questionKinds.merge, body: message }
         : { kind: questionKinds.mergeAsStandIn, body: encodeStandIn(standsFor, message) }
     progress.asked(candidate)
-    this.#desk.peers.ask({ to, ...question, timeout, tag: candidate }, this)
+    const trace = progress.carried
+    this.#desk.peers.ask({ to, ...question, timeout, tag: candidate, trace }, this)
   }
 
   #feed(event: WriteEvent): void {
@@ -217,6 +218,7 @@ export class WriteOperation implements PutSink, PeerSink, DeadlineEntry {
     this.#desk.deadlines.remove(this)
     if (verdict === 'met') {
       invariant(this.#written !== undefined, 'a coordinator acknowledges its own write first (V3)')
+      this.#plan.progress.reached()
       this.#done({ written: this.#written, receipt: this.#receipt() })
     } else {
       this.#done(this.#failure(verdict))

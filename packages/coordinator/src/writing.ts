@@ -51,7 +51,6 @@ export function writeKey(
   const { bucket, rowKey, nodes } = place
   const name = rowKeyName(rowKey)
   const rowToken = rowKey.subarray(0, 8)
-  const { explain } = request
   const consistency = resolveConsistency(
     request.consistency,
     bucket,
@@ -70,7 +69,7 @@ export function writeKey(
     context: request.context === '' ? undefined : desk.contexts.decode(request.context, name).clock,
     requestHash: request.idempotencyKey === '' ? undefined : hashRequest(request, rowKey),
     deadline: millis(desk.env.clock.elapsed() + request.timeout),
-    progress: new Progress(desk.env, place, { consistency, explain }),
+    progress: new Progress(desk.env, place, consistency, request),
     done,
   }
   demandContext(prepared)

@@ -24,6 +24,7 @@ import { type NodeState, SelfStatus } from './self-status.ts'
 import type { NodeSettings } from './settings.ts'
 import { noteCoordinated, SlowLog } from './slow-log.ts'
 import { StatusWatch } from './status-watch.ts'
+import { Tracing } from './tracing/tracing.ts'
 import { version } from './version.ts'
 
 /**
@@ -98,6 +99,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     refusal: () => admission?.refusal,
     disputes: () => events.disputes,
   })
+  const tracing = new Tracing({ node: settings.nodeId, version })
   const slow = new SlowLog({ env, log, thresholdMs: settings.slowRequestMs ?? 0 })
   const engine = await openEngine({
     env,
@@ -106,6 +108,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     tokenKey: secrets.tokenKey,
     settings,
     onEvent: (event) => events.happened(event),
+    follow: (question) => tracing.follow(question),
     onCoordinated: (write) => noteCoordinated(slow, write, env.clock.elapsed()),
     status: (ring) => self.describe(ring),
     connect: (ring) =>
@@ -182,6 +185,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
     metrics,
     log,
     slow,
+    tracing,
     version,
     chaos,
     limits: { valueBytesMax: settings.valueBytesMax },

@@ -14,28 +14,19 @@ import {
 import { Handoff, type HandoffOptions } from '@shoal/handoff'
 import { type Env, limits, type Millis, millis } from '@shoal/kernel'
 import { Membership, type MembershipEvent } from '@shoal/membership'
-import { answerAsReplica, Replica } from '@shoal/replica'
+import { Replica } from '@shoal/replica'
 import { createRing, type Ring, type RingRecord } from '@shoal/ring'
 import type { Store } from '@shoal/storage'
 import type { IncomingQuestion, Peers } from '@shoal/transport'
-import {
-  answerKinds,
-  encodeHints,
-  encodeRefusal,
-  encodeRepairs,
-  encodeStatus,
-  questionKinds,
-  type StatusMessage,
-} from '@shoal/wire'
+import type { StatusMessage } from '@shoal/wire'
+import { answerer, type FollowedQuestion } from './answerer.ts'
 import { readRememberedBuckets, rememberBuckets } from './bucket-memory.ts'
 import type { EngineEvent } from './engine-events.ts'
 
 export type { EngineEvent } from './engine-events.ts'
 
 import { fixedRings } from './fixed-rings.ts'
-import { hintsOf } from './hints-view.ts'
 import { owedRows } from './owed-rows.ts'
-import { repairsMessage } from './repairs-message.ts'
 import { settleRing } from './ring-memory.ts'
 import type { NodeSettings } from './settings.ts'
 
@@ -96,6 +87,8 @@ export interface EngineParts<P extends Peers> {
   readonly onEvent?: (event: EngineEvent) => void
   /** Told of each write that was coordinated here for another node. */
   readonly onCoordinated?: (write: Coordinated) => void
+  /** Follows a question that belongs to a trace; gives what is to be answered in its place. */
+  readonly follow?: (question: IncomingQuestion) => FollowedQuestion
 }
 
 /**
@@ -175,7 +168,10 @@ export async function openEngine<P extends Peers>(parts: EngineParts<P>): Promis
   foreground = coordinator
   const status = (): StatusMessage => parts.status(ring)
   peers.onQuestion(
-    answerer({ ...background, membership, handoff, coordinator, antiEntropy, lost, status }),
+    answerer({
+      ...{ ...background, membership, handoff, coordinator, antiEntropy, lost, status },
+      follow: parts.follow,
+    }),
   )
   return {
     ...{ env, store, ring, replica, peers, membership, budget, handoff, antiEntropy, buckets },
@@ -286,38 +282,4 @@ function watchMembers<P extends Peers>(
     rings: fixedRings(ring, tell),
     onEvent: tell,
   })
-}
-
-/** Who answers what a peer asks. A peer with an older ring is told to fetch the newer one (Q8). */
-function answerer(parts: {
-  readonly ring: Ring
-  readonly replica: Replica
-  readonly membership: Membership | undefined
-  readonly handoff: Handoff | undefined
-  readonly coordinator: Coordinator
-  readonly antiEntropy: AntiEntropy
-  readonly budget: BackgroundBudget
-  readonly lost: AntiEntropy | undefined
-  readonly status: () => StatusMessage
-}): (question: IncomingQuestion) => void {
-  const { ring, replica, membership, handoff, coordinator, antiEntropy, lost, status } = parts
-  return (question) => {
-    // Before anything else, and whatever the epoch: a probe that waits blames a node that is well.
-    if (membership?.answer(question)) return
-    if (question.epoch !== ring.epoch) {
-      return question.answer(answerKinds.refused, encodeRefusal('SHOAL_EPOCH_STALE'))
-    }
-    if (answerAsReplica(replica, question, lost) || coordinator.answer(question)) return
-    if (antiEntropy.answer(question)) return
-    if (question.kind === questionKinds.status) {
-      return question.answer(answerKinds.status, encodeStatus(status()))
-    }
-    if (question.kind === questionKinds.hints) {
-      return question.answer(answerKinds.hints, encodeHints(hintsOf(handoff, question.body)))
-    }
-    if (question.kind === questionKinds.repairs) {
-      return question.answer(answerKinds.repairs, encodeRepairs(repairsMessage(parts)))
-    }
-    question.answer(answerKinds.refused, encodeRefusal('SHOAL_FRAME_INVALID'))
-  }
 }

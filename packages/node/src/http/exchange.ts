@@ -2,14 +2,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestReport } from '@shoal/coordinator'
 import { InvariantViolation, millis, ShoalError, toProblem } from '@shoal/kernel'
-import { headerNames, mediaTypes, parseTraceContext, type TraceContext } from '@shoal/wire'
+import { headerNames, mediaTypes } from '@shoal/wire'
 import { anyone, type Caller } from '../security/scopes.ts'
 import { type SlowLog, type SlowOperation, slowOperations } from '../slow-log.ts'
+import type { RequestSpan } from '../tracing/spans.ts'
 import { connectionOf } from './connections.ts'
-import type { Headers } from './headers/key-headers.ts'
 import { type Operation, operationIndex } from './metrics.ts'
 import { retryAfterSeconds } from './raw-answers.ts'
 import type { Services } from './services.ts'
+import { beginSpan, clientTrace } from './traced.ts'
 
 export class Exchange {
   readonly services: Services
@@ -24,6 +25,8 @@ export class Exchange {
   bucket = ''
   /** How the coordinator came to its answer. */
   report: RequestReport | undefined
+  /** Follows the request, where somebody traces it. */
+  readonly span: RequestSpan | undefined
   /** The code of the error that was answered. */
   failure: string | undefined
   /** The connection cannot go on after this answer. */
@@ -50,6 +53,7 @@ export class Exchange {
     this.operation = operation
     this.#startedAt = services.env.clock.elapsed()
     services.metrics.inFlight++
+    this.span = beginSpan(this)
   }
 
   /** Answered, or given up because the client went away. */
@@ -159,6 +163,7 @@ export class Exchange {
     metrics.inFlight--
     metrics.record(operationIndex[this.operation], status, elapsed)
     if (slow?.isSlow(elapsed)) this.#noteSlow(slow, status, elapsed)
+    this.span?.end({ status, failure: this.failure, bucket: this.bucket, report: this.report })
     if (this.#bodyBytes > 0) bodies.give(this.#bodyBytes)
     this.#bodyBytes = 0
     return elapsed
@@ -178,16 +183,15 @@ export class Exchange {
       ...(operation === 'put' ? { receivedMs } : {}),
       bucket,
       requestId: id,
-      traceId: this.traceContext?.traceId,
+      traceId: this.traceId,
       outcome: failure ?? status,
       report,
     })
   }
 
-  /** The trace that the client's request belongs to. Read only when somebody asks. */
-  get traceContext(): TraceContext | undefined {
-    const { traceparent, tracestate } = this.request.headers as Headers
-    return traceparent === undefined ? undefined : parseTraceContext(traceparent, tracestate)
+  /** Of the trace that the request belongs to, for the log. */
+  get traceId(): string | undefined {
+    return this.span?.traceId ?? clientTrace(this.request)?.traceId
   }
 
   #addCommonLines(lines: string[], elapsed: number): void {
@@ -261,7 +265,7 @@ export class Exchange {
   #bug(error: unknown): ShoalError {
     const { log } = this.services
     const { url } = this.request
-    const traceId = this.traceContext?.traceId
+    const { traceId } = this
     const about = { requestId: this.id, url, ...(traceId === undefined ? {} : { traceId }) }
     log.error({ err: error, ...about }, 'request failed by a bug')
     const detail = `unexpected failure; look for ${this.id} in the log of this node`

@@ -13,6 +13,7 @@ import type { Audit } from '../security/audit.ts'
 import type { TlsIdentity } from '../security/certificate.ts'
 import type { Gate, RouteAccess } from '../security/scopes.ts'
 import type { SlowLog } from '../slow-log.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { AnyServer } from './listener.ts'
 import type { ClusterState, HealthState, NodeState, RingState } from './schemas/state.ts'
 
@@ -80,6 +81,8 @@ export interface HttpAppOptions {
   readonly log: Log
   /** Absent: nothing is slow. */
   readonly slow?: SlowLog
+  /** Absent: no request is traced. */
+  readonly tracing?: Tracing
   readonly version: string
   /** Absent: whoever reaches the node may do everything. */
   readonly gate?: Gate

@@ -8,6 +8,7 @@ import { type Audit, AuditTrail, auditInLog } from '../security/audit.ts'
 import type { TlsIdentity } from '../security/certificate.ts'
 import type { Gate } from '../security/scopes.ts'
 import type { SlowLog } from '../slow-log.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import { BodyBudget, SlowBodies } from './body-bounds.ts'
 import { EventStreams } from './event-streams.ts'
 import { HttpMetrics } from './metrics.ts'
@@ -34,6 +35,7 @@ export class Services {
   readonly admission: Admission
   readonly log: Log
   readonly slow: SlowLog | undefined
+  readonly tracing: Tracing | undefined
   readonly version: string
   readonly gate: Gate | undefined
   readonly audit: Audit
@@ -61,6 +63,7 @@ export class Services {
     this.admission = options.admission
     this.log = options.log
     this.slow = options.slow
+    this.tracing = options.tracing
     this.version = options.version
     this.gate = options.gate
     this.tls = options.tls

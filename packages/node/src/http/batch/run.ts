@@ -107,7 +107,9 @@ function begin(
   try {
     const name = `operations[${index}]`
     if (entry.fault !== undefined) throw entry.fault
-    const request = readOperation(entry.item, name, defaults)
+    const asked = readOperation(entry.item, name, defaults)
+    const follower = exchange.span
+    const request = follower === undefined ? asked : { ...asked, follower }
     demandScope(caller, isWrite(request) ? 'write' : 'read')
     demandBucket(caller, request.bucket)
     // The batch itself was the first.
@@ -152,8 +154,8 @@ function noteSlow(
   if (!slow.isSlow(ms)) return
   const { bucket } = request
   const operation = isWrite(request) ? request.operation : 'get'
-  const { id: requestId, traceContext } = exchange
-  slow.note({ operation, ms, bucket, requestId, traceId: traceContext?.traceId, outcome, report })
+  const { id: requestId, traceId } = exchange
+  slow.note({ operation, ms, bucket, requestId, traceId, outcome, report })
 }
 
 function asShoalError(exchange: Exchange, error: unknown): ShoalError {

@@ -31,17 +31,20 @@ export function readValue(exchange: Exchange): void {
     const { sibling } = parseQuery(queryOf(url), readParameters)
     const refused = services.refusal('read')
     if (refused !== undefined) return exchange.fail(refused)
-    services.keyValue.read(toRequest(bucket, key, asked), (result, report) => {
+    const follower = exchange.span
+    services.keyValue.read(toRequest({ bucket, key, follower }, asked), (result, report) => {
       exchange.report = report
       exchange.attempt(() => answerRead(exchange, result, { asked, sibling }))
     })
   })
 }
 
-function toRequest(bucket: string, key: string, asked: KeyHeaders): ReadRequest {
-  const { consistency, session, timeout, explain } = asked
-  if (consistency === undefined) return { bucket, key, session, timeout, explain }
-  return { bucket, key, consistency, session, timeout, explain }
+function toRequest(
+  { bucket, key, follower }: Pick<ReadRequest, 'bucket' | 'key' | 'follower'>,
+  { consistency, session, timeout, explain }: KeyHeaders,
+): ReadRequest {
+  if (consistency === undefined) return { bucket, key, session, timeout, explain, follower }
+  return { bucket, key, consistency, session, timeout, explain, follower }
 }
 
 interface Wish {

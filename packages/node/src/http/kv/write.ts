@@ -66,6 +66,7 @@ function draftOf(exchange: Exchange, operation: 'put' | 'delete'): Draft {
     explain: asked.explain,
     context,
     idempotencyKey,
+    follower: exchange.span,
     body: noBody,
     contentType: '',
     contentEncoding: '',

@@ -78,6 +78,7 @@ async function list(exchange: Exchange, query: ListQuery): Promise<void> {
     ...place,
     after: query.cursor === undefined ? '' : readCursor(query.cursor, place),
     limit: query.limit ?? limits.listKeysDefault,
+    follower: exchange.span,
     consistency: consistencyOf(headers) ?? one,
     timeout: timeout === undefined ? limits.readTimeoutDefault : parseTimeout(timeout),
   })
