@@ -28,7 +28,7 @@ function repository(t) {
     writeFileSync(join(base, path), text)
     chmodSync(join(base, path), mode)
   }
-  for (const path of ['lib/house.mjs', 'prepare.mjs', 'start.mjs']) {
+  for (const path of ['lib/house.mjs', 'lib/launch.mjs', 'prepare.mjs', 'start.mjs']) {
     mkdirSync(dirname(join(base, 'tools', path)), { recursive: true })
     cpSync(join(root, 'tools', path), join(base, 'tools', path))
   }
