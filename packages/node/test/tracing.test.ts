@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type HrTime, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { diag, type HrTime, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
@@ -133,6 +133,9 @@ const started = ({ startTime: [seconds, nanos] }: { startTime: HrTime }): number
   seconds * 1e3 + nanos / 1e6
 
 t.test('with an SDK', async (t) => {
+  const complaints: unknown[] = []
+  const complain = (...words: unknown[]): void => void complaints.push(words)
+  diag.setLogger({ error: complain, warn: complain, info() {}, debug() {}, verbose() {} })
   const processor = new SimpleSpanProcessor(exporter)
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [processor] }))
   const nodes = await startCluster()
@@ -237,6 +240,16 @@ t.test('with an SDK', async (t) => {
       async () => (await fetch(url(primary, key), { headers })).status,
     )
     t.notOk(spans.some((span) => span.spanContext().traceId === traceId))
+  })
+
+  t.test('what replicas answer after the request has ended is no trouble', async (t) => {
+    await recorded(3, async () => {
+      const put = { method: 'PUT', headers: { Consistency: 'one;durable=0' }, body: 'x' }
+      return (await fetch(url(primary, key), put)).status
+    })
+    // A read that waits for all: answers of before it have come.
+    await recorded(3, async () => (await fetch(url(primary, key))).status)
+    t.same(complaints, [])
   })
 
   t.test('a failure of the server is one of its span; that of a client is not', async (t) => {

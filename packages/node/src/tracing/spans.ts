@@ -19,15 +19,17 @@ export class SpanFollower implements Follower {
     this.carried = carried
   }
 
+  /** Replicas answer after the request has: an ended span takes no events, and would complain. */
   happened(node: NodeId, event: string): void {
-    if (this.#span === undefined) return
+    const span = this.#span
+    if (!span?.isRecording()) return
     const attributes = { 'shoal.replica': node }
-    if (event === ASKED) return void this.#span.addEvent('shoal.replica.asked', attributes)
-    this.#span.addEvent('shoal.replica.answered', { ...attributes, 'shoal.state': event })
+    if (event === ASKED) return void span.addEvent('shoal.replica.asked', attributes)
+    span.addEvent('shoal.replica.answered', { ...attributes, 'shoal.state': event })
   }
 
   reached(): void {
-    this.#span?.addEvent('shoal.quorum.reached')
+    if (this.#span?.isRecording()) this.#span.addEvent('shoal.quorum.reached')
   }
 }
 
