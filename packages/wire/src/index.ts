@@ -136,6 +136,7 @@ export {
   decodeTraceContext,
   encodeTraceContext,
   formatTraceparent,
+  maySample,
   parseTraceContext,
   type TraceContext,
 } from './trace-context.ts'

@@ -38,6 +38,18 @@ export function parseTraceContext(
   return { traceId, spanId, sampled, state: tracestate === undefined ? '' : readState(tracestate) }
 }
 
+const FLAGS_END = 54
+const NINE = 0x39
+
+/**
+ * Whether a `traceparent` may say that somebody records its trace. One that does not costs nothing
+ * more: where callers sample, that is most of them.
+ */
+export function maySample(traceparent: string): boolean {
+  const digit = traceparent.charCodeAt(FLAGS_END)
+  return digit <= NINE ? (digit & SAMPLED) !== 0 : (digit & SAMPLED) === 0
+}
+
 /** The header that says this. */
 export const formatTraceparent = ({ traceId, spanId, sampled }: TraceContext): string =>
   `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`

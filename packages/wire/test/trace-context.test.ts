@@ -5,6 +5,7 @@ import {
   decodeTraceContext,
   encodeTraceContext,
   formatTraceparent,
+  maySample,
   parseTraceContext,
   type TraceContext,
 } from '../src/index.ts'
@@ -23,6 +24,13 @@ t.test('a traceparent is read, and written as it was', async (t) => {
   t.match(parseTraceContext(`00-${trace}-${span}-00`, undefined), { sampled: false })
   t.match(parseTraceContext(`00-${trace}-${span}-fe`, undefined), { sampled: false })
   t.match(parseTraceContext(`00-${trace}-${span}-ff`, undefined), { sampled: true })
+})
+
+t.test('what may be recorded is seen without reading all of it', async (t) => {
+  for (let flags = 0; flags < 256; flags++) {
+    const text = `00-${trace}-${span}-${flags.toString(16).padStart(2, '0')}`
+    t.equal(maySample(text), parseTraceContext(text, undefined)?.sampled, text)
+  }
 })
 
 t.test('a later version is read as far as this one goes', async (t) => {

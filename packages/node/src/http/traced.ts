@@ -1,6 +1,6 @@
 /** Which requests are traced, and as what. */
 import type { IncomingMessage } from 'node:http'
-import { parseTraceContext, type TraceContext } from '@shoal/wire'
+import { maySample, parseTraceContext, type TraceContext } from '@shoal/wire'
 import type { RequestSpan } from '../tracing/spans.ts'
 import type { Headers } from './headers/key-headers.ts'
 import type { Operation } from './metrics.ts'
@@ -35,12 +35,18 @@ export function beginSpan({
   if (tracing === undefined) return undefined
   const route = routes[operation]
   if (route === undefined) return undefined
-  if (!tracing.isRecording && request.headers.traceparent === undefined) return undefined
+  if (!tracing.isRecording && !isPassedOn(request)) return undefined
   return tracing.begin({
     ...{ id, route, client: clientTrace(request) },
     method: request.method ?? '',
     scheme: tls === undefined ? 'http' : 'https',
   })
+}
+
+/** Where this node records nothing, the trace may still be for others. */
+function isPassedOn({ headers }: IncomingMessage): boolean {
+  const { traceparent } = headers as Headers
+  return traceparent !== undefined && maySample(traceparent)
 }
 
 /** The trace that the client says it belongs to. */
