@@ -72,7 +72,8 @@ export class Disks {
   }
 
   wrote({ index }: SimNode, batch: ObservedBatch): void {
-    this.settle(index)
+    // Hints that a write left behind may be written while the rest of its group is being told.
+    this.#tryToSettle(index)
     const disk = this.#disks[index] as Disk
     disk.waiting.push(batch)
     disk.wroteIn = this.#world.events
