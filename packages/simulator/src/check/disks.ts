@@ -208,7 +208,6 @@ export class Disks {
 
   #take(index: number, disk: Disk, { operations }: ObservedBatch): void {
     const changes: Change[] = []
-    const hints = operations.filter(({ column, value }) => column === 'hints' && value)
     let rowOf: Key | undefined
     let row: Buffer | undefined
     for (const { column, key: text, value } of operations) {
@@ -225,32 +224,10 @@ export class Disks {
           this.#change(index, key, { record: value, row: key === rowOf ? row : undefined }),
         )
         if (key === rowOf) rowOf = undefined
-        if (!key.primaries.includes(index)) this.#checkStandIn(index, key, hints)
       }
     }
     if (rowOf) this.#loneRow(index, rowOf)
     disk.unsynced.push(changes)
-  }
-
-  /**
-   * Q3, H1: a node that is no replica of a key takes a copy only to stand in for one that is, and
-   * owes it the copy by the same batch, or by an earlier one.
-   */
-  #checkStandIn(index: number, key: Key, hints: ObservedBatch['operations']): void {
-    const { ring } = this.#world.nodes[index] as SimNode
-    // Copies of a partition are compared whole: nodes behind the N of a bucket get its keys.
-    if (ring.isReplica(key.partition, ring.self)) return
-    // A damaged copy is replaced from those of others, whoever has it.
-    if ((key.copies[index] as Copy).damagedAt >= 0) return
-    this.#world.findings.checked('copies written by stand-ins')
-    if (hints.some((hint) => owes(key, Buffer.from(hint.key, 'latin1'), hint.value))) return
-    const { disk } = this.#world.nodes[index] as SimNode
-    for (let at = 0; at < disk.keyCount('hints'); at++) {
-      const name = disk.keyAt('hints', at)
-      if (name && owes(key, name, disk.current('hints', name))) return
-    }
-    const text = `node ${index} wrote a copy of ${keyText(key)} and owes it to nobody`
-    this.#world.fail(key, 'H1', text)
   }
 
   #loneRow(index: number, key: Key): void {

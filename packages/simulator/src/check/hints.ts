@@ -1,6 +1,7 @@
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import { within, without } from './bits.ts'
 import { storedVersion } from './decode.ts'
+import { owes } from './disks.ts'
 import type { ObservedBatch } from './observer.ts'
 import { type Copy, type Key, keyText, type World } from './world.ts'
 
@@ -14,8 +15,10 @@ interface Owed {
 }
 
 /**
- * H1: a hint dies when what its holder owed is on the platter of its target. A younger hint of the
- * same row takes its place, and a mark on the partition what a full log or old age takes away (H2).
+ * H1: a node that is no replica of a key takes a copy only to stand in for one that is (Q3), and
+ * owes it the copy by the same batch, or by an earlier one. A hint dies when what its holder owed
+ * is on the platter of its target. A younger hint of the same row takes its place, and a mark on
+ * the partition what a full log or old age takes away (H2).
  */
 export class Hints {
   readonly #world: World
@@ -29,11 +32,27 @@ export class Hints {
   /** Looks at a batch, after the checks of disks have. */
   wrote(node: SimNode, { operations, replaced }: ObservedBatch): void {
     operations.forEach(({ column, key: text, value }, index) => {
+      if (column === 'versions' && value) this.#checkStandIn(node, this.#world.keyNamed(text))
       if (column !== 'hints' || text.charCodeAt(0) !== HINT) return
       const name = `${node.index} ${text}`
       if (value) this.#keep(node, name, text, value)
       else if (replaced[index]) this.#ended(node, name)
     })
+  }
+
+  /** Looked at with the batch: a moment later the hint may be delivered and gone. */
+  #checkStandIn({ index, ring, disk }: SimNode, key: Key): void {
+    // Copies of a partition are compared whole: nodes behind the N of a bucket get its keys.
+    if (key.primaries.includes(index) || ring.isReplica(key.partition, ring.self)) return
+    // A damaged copy is replaced from those of others, whoever has it.
+    if ((key.copies[index] as Copy).damagedAt >= 0) return
+    this.#world.findings.checked('copies written by stand-ins')
+    for (let at = 0; at < disk.keyCount('hints'); at++) {
+      const name = disk.keyAt('hints', at)
+      if (name && owes(key, name, disk.current('hints', name))) return
+    }
+    const text = `node ${index} wrote a copy of ${keyText(key)} and owes it to nobody`
+    this.#world.fail(key, 'H1', text)
   }
 
   #keep({ index, disk }: SimNode, name: string, text: string, value: Buffer): void {
@@ -74,16 +93,8 @@ const TOKEN_BYTES = 8
 function isStillOwed({ disk }: SimNode, { key, target }: Owed, world: World): boolean {
   for (let at = 0; at < disk.keyCount('hints'); at++) {
     const name = disk.keyAt('hints', at)
-    const value = name && disk.current('hints', name)
-    if (!name || !value) continue
-    const to = name.toString('latin1', 2, 2 + (name[1] as number))
-    if (world.indexOf(to) !== target) continue
-    const isMark = name[0] !== HINT
-    if (
-      isMark ? name.readUInt16BE(name.length - 2) === key.partition : value.includes(key.rowKey)
-    ) {
-      return true
-    }
+    if (!name || !owes(key, name, disk.current('hints', name))) continue
+    if (world.indexOf(name.toString('latin1', 2, 2 + (name[1] as number))) === target) return true
   }
   return false
 }
