@@ -52,6 +52,8 @@ t.test('without an SDK nothing is recorded, and a recorded trace is passed on', 
 })
 
 const exporter = new InMemorySpanExporter()
+/** Of all nodes. */
+const log = new Lines()
 const ids = ['n1', 'n2', 'n3', 'n4'] as const
 
 async function freePorts(count: number): Promise<number[]> {
@@ -79,6 +81,7 @@ async function startCluster(): Promise<ReadonlyMap<string, RunningNode>> {
           replicas: 3,
           partitions: 16,
           durability: 'memory',
+          slowRequestMs: 1e-6,
           valueBytesMax: limits.valueBytesDefault,
           versionCacheBytes: limits.versionCacheBytesDefault,
           bucketDefaults: {
@@ -90,7 +93,7 @@ async function startCluster(): Promise<ReadonlyMap<string, RunningNode>> {
           },
         },
         {
-          log: new Lines(),
+          log,
           onFatal: (error) => {
             throw error
           },
@@ -187,6 +190,20 @@ t.test('with an SDK', async (t) => {
     }
     const told = spans.map(({ name, attributes, events }) => ({ name, attributes, events }))
     t.notMatch(JSON.stringify(told), /secret/, 'neither key nor value')
+  })
+
+  t.test('the log of slow requests names the trace, and tells of the replicas', async (t) => {
+    const slow = log.lines.filter(({ message }) => message === 'slow request')
+    const [passedOn] = slow.filter(({ details }) => 'traceId' in details)
+    t.match(passedOn?.details, { operation: 'put', bucket: 'carts', traceId, outcome: 204 })
+    t.match(passedOn?.details, { replicas: [{ state: 'passed-on', role: 'primary' }] })
+    const [coordinated] = slow.filter(({ details }) => 'from' in details)
+    t.match(coordinated?.details, { from: other, consistency: 'all;r=3;w=3;durable=0' })
+    const done = { state: 'written', role: 'primary', ms: Number }
+    t.match(coordinated?.details, { replicas: [done, done, done] })
+    t.notMatch(JSON.stringify(slow), /secret/)
+    const metrics = await fetch(`${nodes.get(other)?.url}/metrics`)
+    t.match(await metrics.text(), /^shoal_slow_requests_total\{operation="put"\} 1$/m)
   })
 
   t.test('a read without a trace begins one', async (t) => {
