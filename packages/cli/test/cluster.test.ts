@@ -8,11 +8,13 @@ import type {
   ClusterRepairsState,
   ClusterState,
   NodeState,
+  RepairsState,
   RingState,
 } from '../src/cluster/state.ts'
 import { reportStatus } from '../src/cluster/status-report.ts'
 import { explanationLines } from '../src/commands/explain.ts'
 import { hintLines } from '../src/commands/hints.ts'
+import { repairLines, silentLines } from '../src/commands/repair.ts'
 import { ringLines } from '../src/commands/ring.ts'
 import { statusLines } from '../src/commands/status.ts'
 
@@ -213,6 +215,17 @@ t.test('every trouble has its warning, with what to do', async (t) => {
   t.match(text, '! n1 uses 90 % of its capacity\n    add nodes, or send it less')
 })
 
+t.test('what is remembered gives way to what was said just now', async (t) => {
+  const lost = (id: string, count: string): string => `${id} lost ${count} partitions yet: wait`
+  const nodes = [node('n1'), node('n2', { problems: [lost('n2', '94')] }), node('n3')]
+  const warnings = [lost('n2', '1,860'), lost('n3', '94')]
+  const parts = { cluster: { ...cluster, health: { ...cluster.health, warnings } }, ring, nodes }
+  t.match(
+    reportStatus({ ...parts, repairs, figures: new Map() }).warnings.map(({ message }) => message),
+    ['n3 lost 94 partitions yet', 'n2 lost 94 partitions yet'],
+  )
+})
+
 t.test('a node that the cluster reaches and we do not', async (t) => {
   const nodes = [node('n1'), node('n2'), node('n3')]
   const figures = new Map([
@@ -313,4 +326,23 @@ t.test('hints are shown by whom they are owed to', async (t) => {
     '',
     'did not answer: n2',
   ])
+})
+
+t.test('how copies are, node by node, and of whom nothing is known', async (t) => {
+  const state: RepairsState = {
+    debt: { ...noDebt, unverified: 2 },
+    budget: { bytesPerSecond: 262_144, paused: false, quiet: true, quietHours: ['08:00-20:00'] },
+    ...{ exchanging: 0, pulled: 1, pushed: 2, healed: 0, unhealed: 3, tombstones: 7 },
+    lostPartitions: [1, 2],
+    jobs: [{ id: 'a', kind: 'repair', state: 'running', progress: 0.5, detail: 'half' }],
+  }
+  const lines = repairLines([{ node: 'n1', state }], plain)
+  t.match(lines[1], /^n1 +9 s +2 +1 +2 +0 +3 +2 +7 +256 KiB\/s \(quiet hours\) +08:00-20:00$/)
+  t.match(lines.at(-1), /^n1 +running +50 % +- +half$/)
+  const silent = [
+    { node: 'n2', why: 'it is down' },
+    { node: 'n3', why: 'no answer', error: new Error('no answer') },
+  ]
+  t.same(silentLines(silent, plain), ['', 'not n2: it is down', 'not n3: no answer'])
+  t.same(silentLines([], plain), [])
 })

@@ -58,8 +58,6 @@ export function reportStatus(parts: StatusParts): StatusReport {
   const holdings = new Map(holdingsOf(ring).map((each) => [each.id, each]))
   const reports = nodes.map((each) => nodeReport(each, holdings.get(each.id), figures.get(each.id)))
   const imbalance = imbalanceOf([...holdings.values()])
-  // What a node was asked just now, and what the one that was asked remembers of the others.
-  const told = new Set([...health.warnings, ...nodes.flatMap(({ problems = [] }) => problems)])
   return {
     status: health.status,
     verdict: health.verdict,
@@ -73,7 +71,7 @@ export function reportStatus(parts: StatusParts): StatusReport {
     nodes: reports,
     repairs,
     warnings: [
-      ...[...told].map(splitWarning),
+      ...toldBy(health, nodes).map(splitWarning),
       ...spareWarnings(ring),
       ...reports.flatMap((each) => nodeWarnings(each, figures.has(each.id))),
       ...versionWarnings(reports),
@@ -94,6 +92,19 @@ const nodeReport = (
   freeBytes: figures?.freeBytes ?? null,
   diskBytes: figures?.diskBytes ?? null,
 })
+
+/**
+ * What nodes said just now, and what the one that was asked remembers. Of the same trouble only the
+ * former: numbers change between two looks.
+ */
+function toldBy(health: HealthState, nodes: readonly NodeState[]): string[] {
+  const now = [...new Set(nodes.flatMap(({ problems = [] }) => problems))]
+  const troubles = new Set(now.map(withoutNumbers))
+  return [...health.warnings.filter((each) => !troubles.has(withoutNumbers(each))), ...now]
+}
+
+/** Ids have digits as well, and are no numbers among words. */
+const withoutNumbers = (text: string): string => text.replaceAll(/(?<= )[\d,]+(?= )/g, '#')
 
 /** The server says what is wrong and, after a colon, what to do. */
 export function splitWarning(text: string): Warning {

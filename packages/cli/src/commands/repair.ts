@@ -1,5 +1,6 @@
 /** `shoal repair`. */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Client } from '@shoal/client'
 import { describeBudget } from '../cluster/budget.ts'
 import { withClient } from '../cluster/connection.ts'
 import {
@@ -14,10 +15,11 @@ import {
   readRing,
 } from '../cluster/state.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
+import { describeFailure } from '../failure.ts'
 import { formatCount, formatMillis, formatPercent } from '../format/quantities.ts'
 import { tableLines } from '../format/table.ts'
 import type { ClusterOptions } from '../program/parts.ts'
-import type { Io, Paint } from '../terminal.ts'
+import type { Io, Output, Paint } from '../terminal.ts'
 
 interface Options extends ClusterOptions {
   readonly bucket?: string
@@ -38,15 +40,14 @@ const LOOK_EVERY_MS = 500
 export async function repair({ out }: Io, options: Options): Promise<ExitCode> {
   const nodes = await nodesFor(options)
   if (options.status || options.pause || options.resume) {
-    const states = await onEach(nodes, options, (client) => {
+    const answers = await onEach(nodes, options, (client) => {
       if (options.pause) return changeBudget(client, 'pause')
       return options.resume ? changeBudget(client, 'resume') : readRepairs(client)
     })
-    if (options.json) out.json(states.map(({ node, state }) => ({ node, ...state })))
-    else out.lines(repairLines(states, out.paint))
-    return exitCodes.done
+    show(out, options, answers, repairLines)
+    return exitOf(answers)
   }
-  const jobs = await onEach(nodes, options, async (client) => {
+  const answers = await onEach(nodes, options, async (client) => {
     let job = await beginRepair(client, options)
     while (options.wait && (job.state === 'running' || job.state === 'paused')) {
       await pause(LOOK_EVERY_MS)
@@ -54,34 +55,79 @@ export async function repair({ out }: Io, options: Options): Promise<ExitCode> {
     }
     return job
   })
-  if (options.json) out.json(jobs.map(({ node, state }) => ({ node, ...state })))
-  else out.lines(jobLines(jobs, out.paint))
-  return jobs.some(({ state }) => state.state === 'failed') ? exitCodes.failed : exitCodes.done
+  show(out, options, answers, jobLines)
+  const isDone = answers.told.every(({ state }) => state.state !== 'failed')
+  return isDone ? exitOf(answers) : exitCodes.failed
 }
 
-/** Each node repairs its own copies; those that are down cannot. */
+/** Each node repairs its own copies. */
 function nodesFor(options: Options): Promise<readonly NodeState[]> {
   return withClient(options, async (client) => {
-    const up = (await readNodes(client)).filter(({ state }) => state !== 'down')
+    const nodes = await readNodes(client)
     const { partition } = options
-    if (partition === undefined) return up
+    if (partition === undefined) return nodes
     const holders = (await readRing(client)).table[partition]
-    return holders ? up.filter(({ id }) => holders.includes(id)) : up
+    return holders ? nodes.filter(({ id }) => holders.includes(id)) : nodes
   })
 }
 
-function onEach<T>(
+/** What nodes answered, and those of which nothing is known. */
+export interface Answers<T> {
+  readonly told: readonly Of<T>[]
+  readonly silent: readonly Silent[]
+}
+
+interface Silent {
+  readonly node: string
+  readonly why: string
+  /** Undefined for one that was not asked: it is down. */
+  readonly error?: unknown
+}
+
+/** @throws the first failure, when no node answered */
+async function onEach<T>(
   nodes: readonly NodeState[],
   options: Options,
-  work: (client: Parameters<Parameters<typeof withClient>[1]>[0]) => Promise<T>,
-): Promise<Of<T>[]> {
-  return Promise.all(
-    nodes.map(async ({ id, url }) => ({
-      node: id,
-      state: await withClient({ ...options, url }, work),
-    })),
-  )
+  work: (client: Client) => Promise<T>,
+): Promise<Answers<T>> {
+  const ask = async ({ id: node, url, state }: NodeState): Promise<Of<T> | Silent> => {
+    if (state === 'down') return { node, why: 'it is down' }
+    try {
+      return { node, state: await withClient({ ...options, url }, work) }
+    } catch (error) {
+      return { node, why: describeFailure(error).message, error }
+    }
+  }
+  const answers = await Promise.all(nodes.map(ask))
+  const told = answers.filter((answer) => 'state' in answer)
+  const silent = answers.filter((answer) => 'why' in answer)
+  const failed = silent.find(({ error }) => error !== undefined)
+  if (told.length === 0 && failed !== undefined) throw failed.error
+  return { told, silent }
 }
+
+/** A node that is down is no failure: it is repaired when it is back. */
+const exitOf = ({ silent }: Answers<unknown>): ExitCode =>
+  silent.some(({ error }) => error !== undefined) ? exitCodes.failed : exitCodes.done
+
+function show<T extends object>(
+  out: Output,
+  { json }: Options,
+  { told, silent }: Answers<T>,
+  linesOf: (told: readonly Of<T>[], paint: Paint) => string[],
+): void {
+  if (json) {
+    const left = silent.map(({ node, why }) => ({ node, silent: why }))
+    out.json([...told.map(({ node, state }) => ({ node, ...state })), ...left])
+    return
+  }
+  out.lines([...linesOf(told, out.paint), ...silentLines(silent, out.paint)])
+}
+
+export const silentLines = (silent: readonly Silent[], paint: Paint): string[] =>
+  silent.length === 0
+    ? []
+    : ['', ...silent.map(({ node, why }) => paint.yellow(`not ${node}: ${why}`))]
 
 export function jobLines(jobs: readonly Of<JobState>[], paint: Paint): string[] {
   const columns = [
