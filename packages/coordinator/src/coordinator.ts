@@ -157,6 +157,7 @@ export class Coordinator implements KeyValue {
         this.#attempt(end, () => writeKey(this.#desk, this.#settings, place, again, end))
       }
       if (place.self >= 0 || asked.asStandIn) return coordinate(asked)
+      if (asked.passedOn) throw new ShoalError('SHOAL_NOT_REPLICA', 'It was passed on once.')
       forwardWrite(this.#desk, place, asked, { coordinate, done: end })
     })
   }
@@ -275,14 +276,14 @@ export class Coordinator implements KeyValue {
   #answerForwarded(question: CoordinatorQuestion): void {
     try {
       const request = decodeForwardedWrite(question.body)
-      const place = locate(this.#desk, this.#buckets, request.bucket, request.key)
-      // Never forwarded again (V4): a sender with another ring fetches the newer one.
-      const asStandIn = question.kind === questionKinds.writeAsStandIn && place.self < 0
-      if (place.self < 0 && !(asStandIn && this.#desk.hints)) {
-        return refuse(question, 'SHOAL_NOT_REPLICA')
-      }
+      const isStandIn = question.kind === questionKinds.writeAsStandIn
+      const asStandIn = isStandIn && this.#desk.hints !== undefined
       const { follower } = question
-      this.write({ ...request, asStandIn, follower }, (result, report) => {
+      // Whether this is a replica is known when the bucket is: that may take a new disk a while.
+      this.write({ ...request, asStandIn, passedOn: true, follower }, (result, report) => {
+        // Never forwarded again (V4): a sender with another ring fetches the newer one.
+        const isElsewhere = result instanceof ShoalError && result.code === 'SHOAL_NOT_REPLICA'
+        if (isElsewhere) return refuse(question, result.code)
         question.answer(answerKinds.written, encodeForwardedAnswer(result))
         this.#coordinated?.({ from: question.from, request, result, report })
       })

@@ -70,6 +70,8 @@ export interface WriteRequest extends KeyRequest {
   readonly ttl: number
   /** Another node passed it on, which could reach none of the key's primaries (V4). */
   readonly asStandIn?: boolean
+  /** By another node: it goes no further (V4). */
+  readonly passedOn?: boolean
 }
 
 /** One live value as a client sees it. Tombstones and expired values never appear. */
