@@ -171,7 +171,9 @@ export class ReadOperation implements PeerSink, DeadlineEntry {
       noteFailure(this.#desk, node, code, progress.began)
     }
     if (code === 'SHOAL_ROW_DAMAGED') this.#damaged |= bit(tag)
-    if (code === 'SHOAL_REPLICA_LOST') this.#incomplete |= bit(tag)
+    // Of one whose row did not arrive, or was damaged on its way, nothing is known.
+    const isKnown = this.#versions[tag] !== undefined
+    if (code === 'SHOAL_REPLICA_LOST' && isKnown) this.#incomplete |= bit(tag)
     progress.note(tag, code)
     this.#fail(tag)
     if (this.#replied && code === 'SHOAL_ROW_DAMAGED') this.#repairBehind()
