@@ -1,4 +1,4 @@
-import { millis, type NodeId, nodeId } from '@shoal/kernel'
+import { millis, type NodeId, nodeId, ShoalError } from '@shoal/kernel'
 import { makeRowKey } from '@shoal/ring'
 import { verifyRow } from '@shoal/storage'
 import t from 'tap'
@@ -123,6 +123,18 @@ t.test('a node that is no replica passes the write to one, once (K6, V4)', async
     t.same(bodies(await cluster.get('n5', key)), [`v${index}`])
   }
   t.ok(cluster.node('n1').coordinator.figures.forwarded > 0, 'some keys live elsewhere')
+})
+
+t.test('what was passed on goes no further, whoever is a replica of it (V4)', async (t) => {
+  const cluster = await TestCluster.start(3)
+  cluster.setBucket('narrow', { n: 1 })
+  const passedOn = { bucket: 'narrow', passedOn: true }
+  const ends: string[] = []
+  for (const id of ['n1', 'n2', 'n3']) {
+    const result = await cluster.put(id, 'k', 'milk', passedOn)
+    ends.push(result instanceof ShoalError ? result.code : 'taken')
+  }
+  t.same(ends.sort(), ['SHOAL_NOT_REPLICA', 'SHOAL_NOT_REPLICA', 'taken'])
 })
 
 t.test('a session reads its own writes at one through any node (K8, S1)', async (t) => {

@@ -150,6 +150,26 @@ t.test('a replica that lost data does not count to strict reads (Q6, K15)', asyn
   t.equal(failed(await cluster.get(first, KEY, strict)).code, 'SHOAL_QUORUM_UNMET')
 })
 
+t.test('a lost replica whose row does not arrive has said nothing (Q6, K15)', async (t) => {
+  const { cluster, primaries, partition } = await fiveNodes()
+  const [first, second, third] = primaries
+  await cluster.isolate(second)
+  succeeded(await cluster.put(second, KEY, 'milk', { level: 'one' }))
+  await cluster.rejoin(second)
+  for (const id of [second, third]) cluster.node(id).lost.add(partition)
+  t.same(bodies(await cluster.get(first, KEY, strict)), ['milk'], 'all have answered')
+  const { peers } = cluster.node(first)
+  const ask = peers.ask.bind(peers)
+  peers.ask = (question, sink) =>
+    ask(question, {
+      answered: (tag, kind, body, more) => {
+        if (!more) sink.answered(tag, kind, body, more)
+      },
+      failed: (tag, code) => sink.failed(tag, code),
+    })
+  t.equal(failed(await cluster.get(first, KEY, strict)).code, 'SHOAL_QUORUM_UNMET')
+})
+
 t.test('a cluster of new disks can be read at once (Q6)', async (t) => {
   const { cluster, primaries, partition } = await fiveNodes()
   for (const id of primaries) cluster.node(id).lost.add(partition)
