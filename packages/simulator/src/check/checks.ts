@@ -140,6 +140,7 @@ export class Checks implements Observer {
     this.#world.booted(node)
     this.#disks.settle(node.index)
     this.#minting.actors.booted(node)
+    this.#standings.booted(node)
     this.#final.checkDigests(node, 'rows')
     const watcher = guarded(this.#watcherOf(node), (error) => {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)

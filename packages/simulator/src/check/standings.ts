@@ -30,6 +30,11 @@ export class Standings {
     this.#disturbing = world.nodes.map(() => 0)
   }
 
+  /** It says something to everybody, however soon it is gone again. */
+  booted({ index }: SimNode): void {
+    this.#silent[index] = undefined
+  }
+
   faultBegan(fault: FaultEvent): void {
     const node = disturbed(fault)
     if (node !== undefined) this.#disturbing[node] = (this.#disturbing[node] ?? 0) + 1
