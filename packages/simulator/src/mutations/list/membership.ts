@@ -51,14 +51,6 @@ export const inMembership: readonly Mutation[] = [
     replace: '',
   },
   {
-    name: 'probes-once',
-    rule: 'G3',
-    harm: 'Each node asks one other after its start, and then nobody any more.',
-    file: probing,
-    find: 'state.due.probe = Math.max(probe.begun + state.settings.probePeriod, now);',
-    replace: '',
-  },
-  {
     name: 'suspects-not-read',
     rule: 'Q7',
     harm: 'A false suspicion refuses reads that could be answered.',
