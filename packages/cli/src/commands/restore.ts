@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Client } from '@shoal/client'
+import { limits } from '@shoal/kernel'
 import { FramesError, type Row } from '../backup/frames.ts'
 import { inParallel } from '../backup/in-parallel.ts'
 import {
@@ -33,6 +34,10 @@ const FILES_AT_A_TIME = 4
 const PIECE_ROWS = 500
 const PIECE_BYTES = 2 ** 20
 const TRIES = 5
+/** What buckets are is looked at by each node so often, and the look takes a moment itself. */
+const BUCKETS_KNOWN_MS = limits.bucketRefresh + 1_000
+const SYSTEM_PREFIX = '_shoal.'
+const TOKEN_BYTES = 8
 
 interface Part {
   readonly folder: string
@@ -96,6 +101,7 @@ class Restore {
   readonly #progress: Progress
   readonly #faults: string[] = []
   #restored = 0
+  #hasBuckets = false
 
   constructor(
     io: Io,
@@ -115,6 +121,8 @@ class Restore {
     if (!options.resume) await this.#forget()
     await withClient(options, (client) => this.#each(client))
     this.#progress.end()
+    // Else a program that writes at once is served by the properties of a new bucket.
+    if (this.#hasBuckets) await pause(BUCKETS_KNOWN_MS)
     if (this.#faults.length === 0) await this.#forget()
     if (options.json) io.out.json({ restored: this.#restored, faults: this.#faults })
     else {
@@ -153,6 +161,7 @@ class Restore {
       for await (const rows of readRowsFile(path, part.file)) {
         for (const row of rows) {
           piece.push(row)
+          this.#hasBuckets ||= isOfSystem(row)
           bytes += row.row.length
           if (piece.length >= PIECE_ROWS || bytes >= PIECE_BYTES) await send()
         }
@@ -172,7 +181,7 @@ class Restore {
       this.#restored += restored
       const again = refused.filter(({ code }) => attempt < TRIES && /QUORUM|OVERLOADED/.test(code))
       for (const { index, code, detail } of refused.filter((each) => !again.includes(each))) {
-        const key = left[index]?.key.subarray(8).toString('utf8').replace('\0', '/')
+        const key = left[index]?.key.subarray(TOKEN_BYTES).toString('utf8').replace('\0', '/')
         this.#faults.push(`${path}: ${key}: ${code}: ${detail}`)
       }
       left = again.flatMap(({ index }) => left[index] ?? [])
@@ -181,3 +190,6 @@ class Restore {
     this.#progress.at(this.#restored, this.#rows, `${formatCount(this.#restored)} rows`)
   }
 }
+
+const isOfSystem = ({ key }: Row): boolean =>
+  key.toString('latin1', TOKEN_BYTES, TOKEN_BYTES + SYSTEM_PREFIX.length) === SYSTEM_PREFIX
