@@ -44,7 +44,7 @@ export interface BackupPage {
 export interface BackupViewParts {
   readonly ring: Ring
   readonly store: Pick<Store, 'scan'>
-  readonly replica: Pick<Replica, 'segmentDigest'>
+  readonly replica: Pick<Replica, 'copyDigests'>
   readonly coordinator: Pick<Coordinator, 'restore'>
   /** Absent where nothing that was lost would come back. */
   readonly lost?: LostData
@@ -70,11 +70,7 @@ export function createBackupView({ ring, lost, ...parts }: BackupViewParts): Bac
   return {
     digests: (number) => {
       const partition = wholeHere(number)
-      const digests = Buffer.alloc(limits.digestSegments * 8)
-      for (let segment = 0; segment < limits.digestSegments; segment++) {
-        digests.writeBigUInt64BE(replica.segmentDigest(partition, segment), segment * 8)
-      }
-      return digests
+      return replica.copyDigests(partition, 0, Buffer.alloc(limits.digestSegments * 8))
     },
     page: async (number, { after, ...segments }) => {
       const partition = wholeHere(number)

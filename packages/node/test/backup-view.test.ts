@@ -26,7 +26,7 @@ async function opened() {
   const backup = createBackupView({
     ring,
     store,
-    replica: { segmentDigest: () => 0n },
+    replica: { copyDigests: (_partition, _first, target) => target },
     coordinator: { restore: () => undefined },
     lost: { countsToReads: (partition) => !lost.has(partition) },
   })
