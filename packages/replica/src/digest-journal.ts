@@ -1,5 +1,12 @@
 import { InvariantViolation, limits, type Partition, ShoalError } from '@shoal/kernel'
-import { hash64, partitionRange, rowKeyName, segmentOfRowKey } from '@shoal/ring'
+import {
+  hash64,
+  partitionRange,
+  type RowRange,
+  rowKeyName,
+  segmentOfRowKey,
+  segmentRange,
+} from '@shoal/ring'
 import {
   type Batch,
   decodeStoredVersion,
@@ -9,7 +16,7 @@ import {
   verifyRow,
 } from '@shoal/storage'
 import { type DigestChange, type Digests, encodeDigestRecord } from './core/digests.ts'
-import { DAMAGED, fetchMany } from './fetch.ts'
+import { DAMAGED, fetchMany, isDamage } from './fetch.ts'
 
 /**
  * Digests on disk. Column `digests` holds: `c` + partition (u16) → checkpoint; `j` + sequence (u64)
@@ -144,7 +151,9 @@ export async function suspectPartitions(store: Store): Promise<Partition[]> {
  * write meanwhile.
  *
  * A damaged row counts with its version record: its repair starts from that one. Where both are
- * damaged the key is left out, as the repair starts from nothing and adds it again.
+ * damaged the key is left out, as the repair starts from nothing and adds it again. A segment that
+ * the disk cannot list keeps the digest it had, and the partition stays in doubt: one bad block
+ * must not keep a node from serving the rest, and a scrub fetches what it held from the others.
  */
 export async function rebuildPartition(
   store: Store,
@@ -152,16 +161,38 @@ export async function rebuildPartition(
   partition: Partition,
   partitions: number,
 ): Promise<void> {
-  const { from, to } = partitionRange(partition, partitions)
+  const whole = partitionRange(partition, partitions)
   const segments = new BigUint64Array(limits.digestSegments)
+  const isWhole = await addVersions(store, segments, { range: whole, partitions })
+  if (!isWhole) {
+    segments.fill(0n)
+    for (let segment = 0; segment < limits.digestSegments; segment++) {
+      const range = segmentRange(partition, segment, partitions)
+      if (await addVersions(store, segments, { range, partitions })) continue
+      segments[segment] = digests.segment(partition, segment)
+    }
+  }
+  digests.replace(partition, segments)
+  const batch = store.batch()
+  batch.put('digests', checkpointKey(partition), digests.encodeCheckpoint(partition))
+  if (isWhole) batch.delete('digests', suspectKey(partition))
+  else batch.put('digests', suspectKey(partition), EMPTY)
+  store.write(batch)
+  digests.checkpointed(partition)
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** Adds the digests of a range's versions to their segments. False where the disk cannot list it. */
+async function addVersions(
+  store: Store,
+  segments: BigUint64Array,
+  { range: { from, to }, partitions }: { range: RowRange; partitions: number },
+): Promise<boolean> {
   let next: Buffer = from
   for (;;) {
-    const page = await store.scan({
-      column: 'rows',
-      from: next,
-      ...(to ? { to } : {}),
-      limit: PAGE_ROWS,
-    })
+    const page = await readPage(store, { from: next, to })
+    if (page === DAMAGED) return false
     const versions = await versionsOf(store, page.rows)
     page.rows.forEach(({ key }, index) => {
       const version = versions[index]
@@ -171,15 +202,18 @@ export async function rebuildPartition(
       segments[segment] = (segments[segment] as bigint) ^ digest
     })
     const last = page.rows.at(-1)
-    if (page.finished || !last) break
+    if (page.finished || !last) return true
     next = Buffer.concat([last.key, Buffer.of(0)])
   }
-  digests.replace(partition, segments)
-  const batch = store.batch()
-  batch.put('digests', checkpointKey(partition), digests.encodeCheckpoint(partition))
-  batch.delete('digests', suspectKey(partition))
-  store.write(batch)
-  digests.checkpointed(partition)
+}
+
+async function readPage(store: Store, { from, to }: RowRange): Promise<ScanPage | typeof DAMAGED> {
+  try {
+    return await store.scan({ column: 'rows', from, ...(to ? { to } : {}), limit: PAGE_ROWS })
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return DAMAGED
+  }
 }
 
 /** The version of each row as a write to it would find it. */

@@ -33,5 +33,6 @@ async function fetchOne(store: Store, column: Column, key: Uint8Array): Promise<
   }
 }
 
-const isDamage = (error: unknown): boolean =>
+/** Whether a read failed because of what is on the disk: another try fails alike. */
+export const isDamage = (error: unknown): boolean =>
   error instanceof ShoalError && error.code === 'SHOAL_ROW_DAMAGED'

@@ -94,3 +94,32 @@ t.test('one damaged block refuses its own key, not the group it is in (P10)', as
   )
   t.equal(await read(after, 'b'), 'SHOAL_ROW_DAMAGED')
 })
+
+t.test(
+  'a block that cannot be listed does not stop a node that rebuilds digests (E1)',
+  async (t) => {
+    const node = await open()
+    const [lost, bad, sound] = keysOfOnePartition(3) as [string, string, string]
+    for (const key of [lost, bad, sound]) await put(node, key, 'v')
+    const row = Buffer.from(rowOf((await put(node, lost, 'w')).written, lost))
+    const after = await reopen(node)
+    after.disk.corrupt('rows', makeRowKey('b', lost), after.env.random('rot'))
+    after.disk.corrupt('versions', makeRowKey('b', lost).subarray(8), after.env.random('rot'))
+    after.disk.failRead('rows', makeRowKey('b', bad), 'SHOAL_ROW_DAMAGED')
+    t.equal(await merge(after, lost, row, { heal: true }), 'durable')
+    t.ok((await put(after, sound, 'w')).durable, 'the partition is still written to')
+    t.ok((await put(after, 'another partition, perhaps', 'w')).durable)
+
+    const again = await reopen(after)
+    t.same(await values(again, sound), ['w'], 'and it starts from such a disk')
+    t.equal(await read(again, bad), 'SHOAL_ROW_DAMAGED')
+    again.disk.allowRead('rows', makeRowKey('b', bad))
+    t.ok(await digestsHold(await reopen(again)), 'the doubt lasts until the disk can be read')
+  },
+)
+
+function keysOfOnePartition(count: number): string[] {
+  const partitionOf = (key: string): number => partitionOfRowKey(makeRowKey('b', key), PARTITIONS)
+  const keys = Array.from({ length: 100 }, (_none, index) => `key ${index}`)
+  return keys.filter((key) => partitionOf(key) === partitionOf('key 0')).slice(0, count)
+}
