@@ -5,6 +5,7 @@ import { createSimCluster } from './cluster/create-sim-cluster.ts'
 import type { ClientEnd, SimCluster, SimNode } from './cluster/sim-cluster.ts'
 import type { Recorder } from './kernel/recorder.ts'
 import { LabelWatcher } from './labels/watcher.ts'
+import { damageUnread, runMendingByReads } from './mending.ts'
 import { runOutage } from './outage.ts'
 import { isProbe } from './plan/generate.ts'
 import type { OperationPlan, Plan } from './plan/plan.ts'
@@ -93,7 +94,7 @@ class Simulation {
     await this.#runFor(QUIET)
     await this.#outage(cluster, workload)
     await this.#runUntilDelivered()
-    await this.#runUntilEqual()
+    await this.#runUntilEqual(workload)
     for (const label of ['all-', 'again-']) {
       workload.schedule(readsOfAll(plan, label))
       await this.#runUntilIdle(workload)
@@ -168,11 +169,18 @@ class Simulation {
   }
 
   /** By themselves, and within the interval of exchanges; damage is looked for at once. */
-  async #runUntilEqual(): Promise<void> {
+  async #runUntilEqual(workload: Workload): Promise<void> {
     const cluster = this.#cluster as SimCluster
     await this.#runFor(CONVERGED)
     this.#checks?.converged()
     this.#stopIfFailed()
+    await runMendingByReads({
+      ...{ cluster, workload, plan: this.#plan, checks: this.#checks },
+      runFor: (millis) => this.#runFor(millis),
+      runUntilIdle: () => this.#runUntilIdle(workload),
+    })
+    this.#stopIfFailed()
+    damageUnread(cluster, this.#plan)
     const jobs = cluster.nodes.flatMap(({ antiEntropy }) => {
       const job = antiEntropy?.repairs.start({})
       return job ? [() => antiEntropy?.repairs.find(job.id)?.state] : []

@@ -18,8 +18,13 @@ import { Sessions } from './sessions.ts'
 import { Standings } from './standings.ts'
 import { Tokens } from './tokens.ts'
 import { guarded, type ProcessWatcher, watchCoordinator, watchReplica } from './watch-process.ts'
-import { type Copy, World } from './world.ts'
+import { type Copy, type Key, World } from './world.ts'
 import { Writes } from './writes.ts'
+
+interface KeyName {
+  readonly bucket: string
+  readonly key: string
+}
 
 export interface ChecksParts {
   readonly cluster: SimCluster
@@ -122,6 +127,18 @@ export class Checks implements Observer {
     this.#final.converged()
   }
 
+  /** Each of these keys was read from all its replicas, and nothing writes it any more. */
+  equal(keys: readonly KeyName[]): void {
+    this.#disks.settleAll()
+    this.#final.equal(this.#keysOf(keys))
+  }
+
+  /** Each of these keys was read through the node that holds a damaged row of it. */
+  mended(keys: readonly KeyName[]): void {
+    this.#disks.settleAll()
+    this.#final.healed(this.#keysOf(keys))
+  }
+
   /** After all rows were checked by their nodes. */
   scrubbed(): void {
     this.#disks.settleAll()
@@ -216,6 +233,10 @@ export class Checks implements Observer {
   ended(operation: InvokedOperation, end: ClientEnd): void {
     this.#world.operations.ended(operation, end)
     if (end.kind === 'refused') this.#requests.refused(operation.id, end.error)
+  }
+
+  #keysOf(names: readonly KeyName[]): Key[] {
+    return names.map(({ bucket, key }) => this.#world.keyOf(bucket, key))
   }
 
   #gone(node: SimNode): void {

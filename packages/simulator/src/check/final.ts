@@ -29,6 +29,16 @@ export class FinalChecks {
     this.#checkRoots()
   }
 
+  /** I12: what was read from everywhere is equal, and nothing else has made it so. */
+  equal(keys: readonly Key[]): void {
+    for (const key of keys) this.#checkEqual(key)
+  }
+
+  /** V11: what was read through its own node and found damaged is replaced. */
+  healed(keys: readonly Key[]): void {
+    for (const key of keys) this.#checkHealed(key)
+  }
+
   /** V11, E4: what a scrub finds damaged is replaced, whoever reads it or not. */
   scrubbed(): void {
     for (const key of this.#world.keys.values()) this.#checkHealed(key)

@@ -99,6 +99,10 @@ export class Machine implements SimNode {
     return this.#engine?.antiEntropy
   }
 
+  get budget(): Engine['budget'] | undefined {
+    return this.#engine?.budget
+  }
+
   get handoff(): Handoff | undefined {
     return this.#engine?.handoff
   }

@@ -56,4 +56,6 @@ export interface SimNode {
   /** Undefined also where the plan does without. */
   readonly handoff: Handoff | undefined
   readonly antiEntropy: Engine['antiEntropy'] | undefined
+  /** Lets background work in, and holds it while paused. */
+  readonly budget: Engine['budget'] | undefined
 }

@@ -1,11 +1,14 @@
+import type { Consistency } from '@shoal/coordinator'
 import type { OperationPlan, Plan } from '../plan/plan.ts'
+
+export type KeyOfPlan = Pick<OperationPlan, 'bucket' | 'key'>
 
 const CLIENT = 2_000
 const ALL_TIMEOUT = 10_000
 
 /** Every key that an operation names, once, in the order of their first use. */
-export function keysOf(plan: Plan): { bucket: string; key: string }[] {
-  const keys = new Map<string, { bucket: string; key: string }>()
+export function keysOf(plan: Plan): KeyOfPlan[] {
+  const keys = new Map<string, KeyOfPlan>()
   for (const { kind, bucket, key } of plan.operations) {
     if (kind !== 'list') keys.set(`${bucket}\0${key}`, { bucket, key })
   }
@@ -25,13 +28,21 @@ export function strictReads(plan: Plan, label: string): OperationPlan[] {
   return lastReads(plan, label, { level: 'quorum', strict: true })
 }
 
-function lastReads(
-  plan: Plan,
-  label: string,
-  consistency: NonNullable<OperationPlan['consistency']>,
+/** Reads that ask every copy of some keys, and answer before they mend what they find. */
+export function readsOf(keys: readonly KeyOfPlan[], plan: Plan, label: string): OperationPlan[] {
+  return readsOfKeys(keys, plan, { label, consistency: { level: 'all', strict: false } })
+}
+
+function lastReads(plan: Plan, label: string, consistency: Consistency): OperationPlan[] {
+  return readsOfKeys(keysOf(plan), plan, { label, consistency })
+}
+
+function readsOfKeys(
+  keys: readonly KeyOfPlan[],
+  { cluster: { nodes } }: Plan,
+  { label, consistency }: { label: string; consistency: Consistency },
 ): OperationPlan[] {
-  const { nodes } = plan.cluster
-  return keysOf(plan).map(({ bucket, key }, index) => ({
+  return keys.map(({ bucket, key }, index) => ({
     id: `${label}${index}`,
     at: index * PACE,
     client: CLIENT + (index % 8),
