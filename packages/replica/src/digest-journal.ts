@@ -151,24 +151,31 @@ export async function suspectPartitions(store: Store): Promise<Partition[]> {
  * write meanwhile.
  *
  * A damaged row counts with its version record: its repair starts from that one. Where both are
- * damaged the key is left out, as the repair starts from nothing and adds it again. A segment that
+ * damaged it counts with the version that memory still has, from which the repair starts as well,
+ * or not at all. A segment that
  * the disk cannot list keeps the digest it had, and the partition stays in doubt: one bad block
  * must not keep a node from serving the rest, and a scrub fetches what it held from the others.
+ *
+ * @param options.remembered  the version of a key that memory has
  */
 export async function rebuildPartition(
   store: Store,
   digests: Digests,
-  partition: Partition,
-  partitions: number,
+  options: {
+    readonly partition: Partition
+    readonly partitions: number
+    readonly remembered?: (rowKey: Buffer) => Buffer | undefined
+  },
 ): Promise<void> {
-  const whole = partitionRange(partition, partitions)
+  const { partition, partitions, remembered } = options
   const segments = new BigUint64Array(limits.digestSegments)
-  const isWhole = await addVersions(store, segments, { range: whole, partitions })
+  const add = (range: RowRange): Promise<boolean> =>
+    addVersions(store, segments, { range, partitions, remembered })
+  const isWhole = await add(partitionRange(partition, partitions))
   if (!isWhole) {
     segments.fill(0n)
     for (let segment = 0; segment < limits.digestSegments; segment++) {
-      const range = segmentRange(partition, segment, partitions)
-      if (await addVersions(store, segments, { range, partitions })) continue
+      if (await add(segmentRange(partition, segment, partitions))) continue
       segments[segment] = digests.segment(partition, segment)
     }
   }
@@ -187,17 +194,22 @@ const EMPTY = Buffer.alloc(0)
 async function addVersions(
   store: Store,
   segments: BigUint64Array,
-  { range: { from, to }, partitions }: { range: RowRange; partitions: number },
+  options: {
+    readonly range: RowRange
+    readonly partitions: number
+    readonly remembered: ((rowKey: Buffer) => Buffer | undefined) | undefined
+  },
 ): Promise<boolean> {
+  const { from, to } = options.range
   let next: Buffer = from
   for (;;) {
     const page = await readPage(store, { from: next, to })
     if (page === DAMAGED) return false
     const versions = await versionsOf(store, page.rows)
     page.rows.forEach(({ key }, index) => {
-      const version = versions[index]
+      const version = versions[index] ?? options.remembered?.(key)
       if (!version) return
-      const segment = segmentOfRowKey(key, partitions)
+      const segment = segmentOfRowKey(key, options.partitions)
       const digest = hash64(version, key.readBigUInt64BE(0))
       segments[segment] = (segments[segment] as bigint) ^ digest
     })

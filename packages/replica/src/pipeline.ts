@@ -454,12 +454,9 @@ export class Pipeline {
   }
 
   async #rebuildDigests(partition: Partition): Promise<void> {
-    await rebuildPartition(
-      this.#parts.store,
-      this.#parts.digests,
-      partition,
-      this.#parts.partitions,
-    )
+    const { store, digests, partitions, cache } = this.#parts
+    const remembered = (rowKey: Buffer): Buffer | undefined => cache.get(rowKey)
+    await rebuildPartition(store, digests, { partition, partitions, remembered })
     this.#unsynced = true
     this.#suspect.delete(partition)
   }

@@ -115,7 +115,9 @@ export class Replica {
     const counted = await readTombstones(store)
     const doubted = holes || env.inject('replica: digests in doubt')
     const suspect = doubted ? allOf(partitions) : await suspectPartitions(store)
-    for (const partition of suspect) await rebuildPartition(store, digests, partition, partitions)
+    for (const partition of suspect) {
+      await rebuildPartition(store, digests, { partition, partitions })
+    }
     return new Replica({
       env,
       store,

@@ -118,6 +118,24 @@ t.test(
   },
 )
 
+t.test('a rebuild and the repairs behind it count a key once, cached or not (E1)', async (t) => {
+  const node = await open()
+  const [forgotten, cached] = keysOfOnePartition(2) as [string, string]
+  const rows = new Map<string, Buffer>()
+  for (const key of [forgotten, cached]) {
+    rows.set(key, Buffer.from(rowOf((await put(node, key, 'v')).written, key)))
+  }
+  const after = await reopen(node)
+  t.ok((await put(after, cached, 'w')).durable, 'its version is in memory')
+  rows.set(cached, Buffer.from((await read(after, cached)) as Buffer))
+  for (const key of [forgotten, cached]) {
+    after.disk.corrupt('rows', makeRowKey('b', key), after.env.random('rot'))
+    after.disk.corrupt('versions', makeRowKey('b', key).subarray(8), after.env.random('rot'))
+  }
+  for (const [key, row] of rows) t.equal(await merge(after, key, row, { heal: true }), 'durable')
+  t.ok(await digestsHold(after))
+})
+
 function keysOfOnePartition(count: number): string[] {
   const partitionOf = (key: string): number => partitionOfRowKey(makeRowKey('b', key), PARTITIONS)
   const keys = Array.from({ length: 100 }, (_none, index) => `key ${index}`)
