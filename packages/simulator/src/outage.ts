@@ -1,5 +1,6 @@
 import type { Checks } from './check/checks.ts'
 import type { SimCluster, SimNode } from './cluster/sim-cluster.ts'
+import { runLoss } from './loss.ts'
 import type { Plan } from './plan/plan.ts'
 import { lastWrites } from './workload/last-writes.ts'
 import type { Workload } from './workload/workload.ts'
@@ -21,6 +22,8 @@ const SECOND_AT = 53_000
 const BACK_AFTER = 56_000
 const SECOND_FOR = 15_000
 const WAIT_EVERY = 500
+/** Keys that the node misses. */
+export const OUTAGE_WRITES = 60
 /** With so many nodes a second one may go, and every write still finds somebody. */
 const NODES_FOR_TWO = 5
 
@@ -28,7 +31,8 @@ const NODES_FOR_TWO = 5
  * What a plan meets by chance happens once in every run, when all is well again: a node is gone,
  * and everybody finds out, first that it is silent (G5) and then that it is dead (G3). Others take
  * its writes, it comes back and is told of them. Meanwhile a second one has left, which is owed
- * little: who waits for hints waits for those, too (H4).
+ * little: who waits for hints waits for those, too (H4). And when the first is back, a third loses
+ * what it had.
  */
 export async function runOutage(parts: OutageParts): Promise<void> {
   const { cluster, plan, workload, checks, runFor } = parts
@@ -41,9 +45,10 @@ export async function runOutage(parts: OutageParts): Promise<void> {
   checks?.avoided(first)
   await runFor(GIVEN_UP - AVOIDED)
   checks?.givenUp(first)
-  workload.schedule(lastWrites(plan, { count: 60, pace: 200, label: 'out-' }))
+  workload.schedule(lastWrites(plan, { count: OUTAGE_WRITES, pace: 200, label: 'out-' }))
   await runFor(SECOND_AT - GIVEN_UP)
-  if (nodes >= NODES_FOR_TWO) {
+  const hasSecond = nodes >= NODES_FOR_TWO
+  if (hasSecond) {
     cluster.applyFault({ ...crash, id: 'outage-2', node: second, downFor: SECOND_FOR })
     workload.schedule(lastWrites(plan, { count: 6, pace: 400, label: 'two-' }))
   }
@@ -51,6 +56,7 @@ export async function runOutage(parts: OutageParts): Promise<void> {
     await runFor(WAIT_EVERY)
     for (const node of cluster.nodes) waitForHints(node, parts.fail)
   }
+  await runLoss(parts, { back: first, away: hasSecond ? second : undefined })
   await runFor(SECOND_AT + SECOND_FOR - BACK_AFTER)
 }
 

@@ -20,41 +20,41 @@ export function keysOf(plan: Plan): KeyOfPlan[] {
  * left must have ended by now, so each of them has to succeed in a few attempts.
  */
 export function readsOfAll(plan: Plan, label: string): OperationPlan[] {
-  return lastReads(plan, label, { level: 'all', strict: true })
+  return readsOf(keysOf(plan), plan, { label, consistency: { level: 'all', strict: true } })
 }
 
 /** What a careful client would see of every key. */
 export function strictReads(plan: Plan, label: string): OperationPlan[] {
-  return lastReads(plan, label, { level: 'quorum', strict: true })
+  return readsOf(keysOf(plan), plan, { label, consistency: { level: 'quorum', strict: true } })
 }
 
-/** Reads that ask every copy of some keys, and answer before they mend what they find. */
-export function readsOf(keys: readonly KeyOfPlan[], plan: Plan, label: string): OperationPlan[] {
-  return readsOfKeys(keys, plan, { label, consistency: { level: 'all', strict: false } })
+export interface ReadsOf {
+  readonly label: string
+  readonly consistency: Consistency
+  /** Milliseconds between two of them. */
+  readonly pace?: number
+  /** The only node that is asked. Absent: one after the other, and others if that fails. */
+  readonly through?: number
 }
 
-function lastReads(plan: Plan, label: string, consistency: Consistency): OperationPlan[] {
-  return readsOfKeys(keysOf(plan), plan, { label, consistency })
-}
-
-function readsOfKeys(
+/** One read of each of these keys. */
+export function readsOf(
   keys: readonly KeyOfPlan[],
   { cluster: { nodes } }: Plan,
-  { label, consistency }: { label: string; consistency: Consistency },
+  { label, consistency, pace = PACE, through }: ReadsOf,
 ): OperationPlan[] {
   return keys.map(({ bucket, key }, index) => ({
     id: `${label}${index}`,
-    at: index * PACE,
+    at: index * pace,
     client: CLIENT + (index % 8),
-    node: index % nodes,
+    node: through ?? index % nodes,
     kind: 'get',
     bucket,
     key,
     consistency,
     context: 'none',
     session: false,
-    retries: 2 * nodes,
-    hops: true,
+    ...(through === undefined ? { retries: 2 * nodes, hops: true } : { retries: 0 }),
     timeout: ALL_TIMEOUT,
   }))
 }

@@ -5,15 +5,22 @@ const CLIENT = 3_000
 const TIMEOUT = 10_000
 const BYTES = 24
 
+export interface LastWrites {
+  readonly count: number
+  /** Milliseconds between two of them. */
+  readonly pace: number
+  readonly label: string
+  /** The only node that is asked. Absent: one after the other, and others if that fails. */
+  readonly through?: number
+}
+
 /**
  * Writes to some keys of the plan while a node is gone. What becomes of each does not matter: a
  * bucket may refuse them.
- *
- * @param pace  milliseconds between two of them
  */
 export function lastWrites(
   plan: Plan,
-  { count, pace, label }: { count: number; pace: number; label: string },
+  { count, pace, label, through }: LastWrites,
 ): OperationPlan[] {
   const { nodes } = plan.cluster
   const keys = keysOf(plan)
@@ -25,7 +32,7 @@ export function lastWrites(
       id: `${label}${index}`,
       at: index * pace,
       client: CLIENT + index,
-      node: index % nodes,
+      node: through ?? index % nodes,
       kind: 'put',
       bucket,
       key,
@@ -33,8 +40,7 @@ export function lastWrites(
       consistency: { level: 'quorum', strict: false },
       context: 'none',
       session: false,
-      retries: nodes,
-      hops: true,
+      ...(through === undefined ? { retries: nodes, hops: true } : { retries: 0 }),
       timeout: TIMEOUT,
     }))
 }

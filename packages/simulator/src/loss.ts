@@ -1,0 +1,71 @@
+import type { SimCluster } from './cluster/sim-cluster.ts'
+import type { DiskFault, Plan } from './plan/plan.ts'
+import { readsOf } from './workload/last-reads.ts'
+import { lastWrites } from './workload/last-writes.ts'
+import type { Workload } from './workload/workload.ts'
+
+export interface LossParts {
+  readonly cluster: SimCluster
+  readonly plan: Plan
+  readonly workload: Workload
+  readonly runFor: (millis: number) => Promise<void>
+}
+
+const ALONE_FOR = 8_000
+const EMPTY_AFTER = 100
+const READS_AT = 1_500
+const WRITES_AT = 4_000
+const KEYS = 60
+
+/**
+ * A node comes back and has missed writes, and in that moment another one loses what it had: its
+ * disk, or both records of some keys. All others stand still, so these two have only each other.
+ * What they make of that shows in reads and in new writes through the one with the loss (Q6, A2).
+ *
+ * @param nodes.back  has missed writes
+ * @param nodes.away  is down
+ */
+export async function runLoss(
+  { cluster, plan, workload, runFor }: LossParts,
+  nodes: { readonly back: number; readonly away: number | undefined },
+): Promise<void> {
+  const others = cluster.nodes.map(({ index }) => index).filter((node) => node !== nodes.back)
+  const candidates = others.filter((node) => node !== nodes.away)
+  const loser = candidates[(plan.seed >>> 1) % candidates.length] as number
+  const losesDisk = plan.seed % 2 === 0
+  const pause = { kind: 'pause', at: 0, lasts: ALONE_FOR } as const
+  for (const node of others) {
+    if (node !== loser) cluster.applyFault({ ...pause, id: `alone-${node}`, node })
+  }
+  if (losesDisk) {
+    cluster.applyFault({ kind: 'wipe', id: 'loss', at: 0, node: loser, downFor: EMPTY_AFTER })
+  } else {
+    for (const fault of damageOf(loser)) cluster.applyFault(fault)
+  }
+  const keys = lastWrites(plan, { count: KEYS, pace: 0, label: 'out-' })
+  const only = { through: loser, pace: 30 } as const
+  // A strict read must not believe what is left; one of one copy brings back what it finds.
+  const consistency = losesDisk ? STRICT : LOOSE
+  cluster.after(READS_AT, () =>
+    workload.schedule(readsOf(keys, plan, { ...only, consistency, label: 'lone-' })),
+  )
+  cluster.after(WRITES_AT, () =>
+    workload.schedule(lastWrites(plan, { ...only, count: KEYS, label: 'alone-' })),
+  )
+  await runFor(ALONE_FOR)
+}
+
+const STRICT = { level: 'quorum', strict: true } as const
+const LOOSE = { level: 'one', strict: false } as const
+
+/** Both records of keys that were written a moment ago: see `strikeDisk`. */
+function damageOf(node: number): DiskFault[] {
+  return Array.from({ length: 16 }, (_none, index) => ({
+    kind: 'disk',
+    fault: 'bit-rot',
+    id: `loss-${index}`,
+    at: 0,
+    node,
+    pick: 6 * index + 4,
+  }))
+}
