@@ -136,6 +136,20 @@ t.test('a rebuild and the repairs behind it count a key once, cached or not (E1)
   t.ok(await digestsHold(after))
 })
 
+t.test('a retry is no repetition of a try that damage has taken away (V10)', async (t) => {
+  const node = await open(undefined, 1, { versionCacheBytes: 0 })
+  const first = Buffer.from(rowOf((await put(node, 'k', 'first')).written, 'k'))
+  const request = Buffer.from('request1')
+  t.ok((await put(node, 'k', 'second', { request })).durable)
+  t.equal((await put(node, 'k', 'second', { request })).written?.repeated, true)
+  node.disk.corrupt('rows', makeRowKey('b', 'k'), node.env.random('rot'))
+  node.disk.corrupt('versions', makeRowKey('b', 'k').subarray(8), node.env.random('rot'))
+  t.equal(await merge(node, 'k', first, { heal: true }), 'durable')
+  const retry = await put(node, 'k', 'second', { request })
+  t.equal(retry.written?.repeated, false)
+  t.same(await values(node, 'k'), ['second'])
+})
+
 function keysOfOnePartition(count: number): string[] {
   const partitionOf = (key: string): number => partitionOfRowKey(makeRowKey('b', key), PARTITIONS)
   const keys = Array.from({ length: 100 }, (_none, index) => `key ${index}`)

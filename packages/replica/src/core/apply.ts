@@ -88,6 +88,7 @@ export interface Refusal {
 const NO_REQUEST = Buffer.alloc(8)
 const NO_BLOCKS: readonly Buffer[] = []
 const ACTOR_BYTES = 8
+const DOT_BYTES = 16
 
 /** Whether an operation on a key in this version has to see the values of its row. */
 export function needsRow(
@@ -278,14 +279,18 @@ function repeatedContext(version: Buffer, operation: PutOperation, known: Rememb
   return addDot(own ?? emptyClock, known.actor, known.counter)
 }
 
-/** The dot a request id has in memory or, when another replica coordinated it, in a live value. */
+/**
+ * The dot a request id has in memory or, when another replica coordinated it, in a live value. What
+ * memory says is true only of a state that knows the dot: damage may have taken the first try away
+ * since, and a retry answered by memory alone would acknowledge what is nowhere.
+ */
 function knownRequest(
   request: Buffer,
   version: Buffer,
   recall: (request: Buffer) => Remembered | undefined,
 ): Remembered | undefined {
   const remembered = recall(request)
-  if (remembered) return remembered
+  if (remembered && knowsDot(version, remembered)) return remembered
   const index = indexOfRequest(version, request, 0)
   if (index < 0) return undefined
   const header = liveHeaderAt(version, index)
@@ -294,6 +299,13 @@ function knownRequest(
     counter: Number(version.readBigUInt64BE(header + ACTOR_BYTES)),
     content: undefined,
   }
+}
+
+function knowsDot(version: Buffer, { actor, counter }: Remembered): boolean {
+  const dot = Buffer.allocUnsafe(DOT_BYTES)
+  actor.copy(dot)
+  dot.writeBigUInt64BE(BigInt(counter), ACTOR_BYTES)
+  return clockContains(version, 0, dot, 0)
 }
 
 function contentOf(blocks: readonly Buffer[], dot: Remembered): bigint | undefined {

@@ -10,7 +10,7 @@ import {
   type Store,
 } from '@shoal/storage'
 import type { MergeOperation, PutOperation, Written } from '../../src/operations.ts'
-import { Replica } from '../../src/replica.ts'
+import { Replica, type ReplicaOptions } from '../../src/replica.ts'
 
 export const PARTITIONS = 8
 
@@ -23,14 +23,18 @@ export interface Opened {
   readonly told: string[]
 }
 
-export async function open(disk = createMemoryDisk(), seed = 1): Promise<Opened> {
+export async function open(
+  disk = createMemoryDisk(),
+  seed = 1,
+  options: Pick<ReplicaOptions, 'versionCacheBytes'> = {},
+): Promise<Opened> {
   const env = createTestEnv({ seed })
   const store = createMemoryStore(env, { disk })
   const told: string[] = []
   const replica = await settle(
     env,
     Replica.open({
-      ...{ env, store, partitions: PARTITIONS },
+      ...{ env, store, partitions: PARTITIONS, ...options },
       onDamage: (rowKey) => void told.push(`damaged ${rowKeyName(rowKey)}`),
       onLoss: ({ kind, partition }) => void told.push(`${kind} ${partition}`),
     }),
