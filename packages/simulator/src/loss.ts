@@ -20,7 +20,7 @@ const KEYS = 60
 /**
  * A node comes back and has missed writes, and in that moment another one loses what it had: its
  * disk, or both records of some keys. All others stand still, so these two have only each other.
- * What they make of that shows in reads and in new writes through the one with the loss (Q6, A2).
+ * What they make of that shows in reads, and in new writes through the one with the loss (Q6, A2).
  *
  * @param nodes.back  has missed writes
  * @param nodes.away  is down
@@ -43,14 +43,16 @@ export async function runLoss(
     for (const fault of damageOf(loser)) cluster.applyFault(fault)
   }
   const keys = lastWrites(plan, { count: KEYS, pace: 0, label: 'out-' })
-  const only = { through: loser, pace: 30 } as const
-  // A strict read must not believe what is left; one of one copy brings back what it finds.
-  const consistency = losesDisk ? STRICT : LOOSE
+  // A strict read must not believe a new disk; one of one copy brings back to it what it finds.
+  const reads = losesDisk
+    ? { through: nodes.back, consistency: STRICT }
+    : { through: loser, consistency: LOOSE }
+  const pace = 30
   cluster.after(READS_AT, () =>
-    workload.schedule(readsOf(keys, plan, { ...only, consistency, label: 'lone-' })),
+    workload.schedule(readsOf(keys, plan, { ...reads, pace, label: 'solo-' })),
   )
   cluster.after(WRITES_AT, () =>
-    workload.schedule(lastWrites(plan, { ...only, count: KEYS, label: 'alone-' })),
+    workload.schedule(lastWrites(plan, { through: loser, count: KEYS, pace, label: 'alone-' })),
   )
   await runFor(ALONE_FOR)
 }

@@ -5,6 +5,8 @@ export type KeyOfPlan = Pick<OperationPlan, 'bucket' | 'key'>
 
 const CLIENT = 2_000
 const ALL_TIMEOUT = 10_000
+/** Of a read that only one node is asked for. */
+const ALONE_TIMEOUT = 1_000
 
 /** Every key that an operation names, once, in the order of their first use. */
 export function keysOf(plan: Plan): KeyOfPlan[] {
@@ -54,8 +56,9 @@ export function readsOf(
     consistency,
     context: 'none',
     session: false,
-    ...(through === undefined ? { retries: 2 * nodes, hops: true } : { retries: 0 }),
-    timeout: ALL_TIMEOUT,
+    ...(through === undefined
+      ? { retries: 2 * nodes, hops: true, timeout: ALL_TIMEOUT }
+      : { retries: 0, timeout: ALONE_TIMEOUT }),
   }))
 }
 

@@ -1,4 +1,4 @@
-import { damage, type Mutation } from '../mutation.ts'
+import type { Mutation } from '../mutation.ts'
 
 const core = 'antientropy/dist/src/core'
 const shell = 'antientropy/dist/src/shell'
@@ -68,7 +68,6 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${shell}/scrubber.js`,
     find: 'if (await healer.heal(rowKey, kind))',
     replace: 'if (kind === undefined)',
-    needs: damage,
   },
   {
     name: 'scrub-reads-half',
@@ -77,7 +76,6 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${shell}/scrubber.js`,
     find: 'group < GROUPS && !this.#isStopped; group++',
     replace: 'group < GROUPS && !this.#isStopped; group += 2',
-    needs: damage,
   },
   {
     name: 'repair-does-not-heal',
@@ -86,7 +84,6 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${core}/row-repair.js`,
     find: "effect: { kind: 'merge', heal: true }",
     replace: "effect: { kind: 'merge', heal: false }",
-    needs: damage,
   },
   {
     name: 'marks-cleaned-unsent',
@@ -104,7 +101,6 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: 'node/dist/src/ring-memory.js',
     find: 'noteLoss(batch);',
     replace: '{ }',
-    needs: ['wipe'],
   },
   {
     name: 'whole-after-one-peer',
@@ -113,6 +109,5 @@ export const inAntiEntropy: readonly Mutation[] = [
     file: `${core}/lost-data.js`,
     find: 'return Math.min(others, copies - Math.floor(copies / 2));',
     replace: 'return Math.min(others, 1);',
-    needs: ['wipe'],
   },
 ]

@@ -1,4 +1,4 @@
-import { damage, type Mutation } from '../mutation.ts'
+import type { Mutation } from '../mutation.ts'
 
 const confirmation = 'coordinator/dist/src/confirmation.js'
 const cover = 'coordinator/dist/src/core/cover.js'
@@ -139,7 +139,6 @@ export const inReads: readonly Mutation[] = [
     file: readOperation,
     find: 'const heal = (this.#damaged & bit(candidate)) !== 0;',
     replace: 'const heal = false;',
-    needs: damage,
   },
   {
     name: 'read-repairs-nothing',

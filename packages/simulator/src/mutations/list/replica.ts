@@ -1,4 +1,4 @@
-import { damage, type Mutation } from '../mutation.ts'
+import type { Mutation } from '../mutation.ts'
 
 const actors = 'replica/dist/src/core/actors.js'
 const apply = 'replica/dist/src/core/apply.js'
@@ -57,7 +57,6 @@ export const inReplica: readonly Mutation[] = [
     file: pipeline,
     find: 'this.#parts.actors.rotate(slot.partition);',
     replace: '',
-    needs: damage,
   },
   {
     name: 'sibling-bucket-overwrites',
@@ -126,7 +125,6 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: "if (relation === 'keep' || relation === 'mix')",
     replace: 'if (relation === undefined)',
-    needs: damage,
   },
   {
     name: 'damaged-values-merged',
@@ -135,7 +133,6 @@ export const inReplica: readonly Mutation[] = [
     file: apply,
     find: "if (slot.row === undefined || verifyRow(slot.row, slot.token) !== 'ok')",
     replace: 'if (slot.row === undefined)',
-    needs: damage,
   },
   {
     name: 'request-forgotten',
@@ -189,7 +186,6 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: fetch,
     find: 'return DAMAGED;',
     replace: 'return undefined;',
-    needs: damage,
   },
   {
     name: 'damaged-row-answers-not-found',
@@ -198,7 +194,6 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: reads,
     find: "sink.failed('SHOAL_ROW_DAMAGED');",
     replace: 'sink.row(undefined);',
-    needs: damage,
   },
   {
     name: 'row-unchecked-on-read',
@@ -207,7 +202,6 @@ export const inReplicaDrivers: readonly Mutation[] = [
     file: reads,
     find: "verifyRow(row, rowKey.readBigUInt64BE(0)) === 'ok';",
     replace: 'row.length > rowKey.length;',
-    needs: damage,
   },
   {
     name: 'group-forgets-itself',

@@ -1,4 +1,4 @@
-import { damage, type Mutation } from '../mutation.ts'
+import type { Mutation } from '../mutation.ts'
 
 const checksum = 'storage/dist/src/row/checksum.js'
 const cleanMarker = 'storage/dist/src/clean-marker.js'
@@ -29,7 +29,6 @@ export const inStorage: readonly Mutation[] = [
     file: verify,
     find: '!holdsChecksum(row, at, end - CHECKSUM_BYTES, token)',
     replace: 'end < at',
-    needs: damage,
   },
   {
     name: 'clock-checksum-unchecked',
@@ -38,7 +37,6 @@ export const inStorage: readonly Mutation[] = [
     file: verify,
     find: '!holdsChecksum(row, 0, blocksAt - CHECKSUM_BYTES, token)',
     replace: 'blocksAt < 0',
-    needs: damage,
   },
   {
     name: 'checksum-fits-any-key',
@@ -47,7 +45,6 @@ export const inStorage: readonly Mutation[] = [
     file: checksum,
     find: 'return hash64(bytes.subarray(from, to), token);',
     replace: 'return hash64(bytes.subarray(from, to), 0n);',
-    needs: damage,
   },
   {
     name: 'version-record-unchecked',
@@ -56,6 +53,5 @@ export const inStorage: readonly Mutation[] = [
     file: storedVersion,
     find: 'return holdsChecksum(stored, 0, bytes, token) ? stored.subarray(0, bytes) : undefined;',
     replace: 'return stored.subarray(0, bytes);',
-    needs: damage,
   },
 ]
