@@ -149,7 +149,8 @@ export class Disks {
       hurt(key, index, now)
       const copy = key.copies[index] as Copy
       if (copy.damaged) damaged.set(key, { ...copy })
-      Object.assign(copy, { ...emptyCopy(), damagedAt: now })
+      const lostAt = by === 'a new one' ? now : copy.lostAt
+      Object.assign(copy, { ...emptyCopy(), damagedAt: now, lostAt })
     }
     for (let at = 0; at < disk.keyCount('versions'); at++) {
       const name = disk.keyAt('versions', at) as Buffer
@@ -308,6 +309,7 @@ export class Disks {
     if (within(copy.cached.events, state.events)) return
     if (copy.rowDamaged && copy.versionDamaged) {
       this.#world.forgotten.set(`${index} ${key.partition}`, this.#world.now())
+      copy.lostAt = this.#world.now()
       return
     }
     const forgotten = key.history.maximal(without(copy.cached.events, state.events))

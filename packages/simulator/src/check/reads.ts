@@ -2,6 +2,7 @@ import type { LiveValue, ReadAnswer, ReadRequest } from '@shoal/coordinator'
 import type { SimNode } from '../cluster/sim-cluster.ts'
 import { type Bits, inAtLeast, isEmpty, noBits, union, within, without } from './bits.ts'
 import { actorAt, counterAt, readValue } from './decode.ts'
+import { unseenAfterLoss } from './losses.ts'
 import { describe, type Minted } from './minted.ts'
 import { writeOf } from './minted-write.ts'
 import type { Sessions } from './sessions.ts'
@@ -13,6 +14,7 @@ export interface ReadBegun {
   readonly key: Key
   readonly platters: readonly Bits[]
   readonly damages: number
+  readonly at: number
   /** What its session had seen. */
   readonly seen: Bits
   /** What strict reads that ended before had shown, by their R. */
@@ -40,7 +42,8 @@ export class Reads {
       if (damages === key.damages) shown.push([r, events])
     }
     const seen = this.#tokens.seenBySession(request.session, key)
-    return { key, platters: platters(key), damages: key.damages, seen, shown }
+    const at = this.#world.now()
+    return { key, platters: platters(key), damages: key.damages, at, seen, shown }
   }
 
   /** @param wall  the wall clock of the node that answers, now */
@@ -141,6 +144,11 @@ export class Reads {
       fail(invariant, `it does not know ${this.#first(key, behind)}, which ${where}`)
     }
     if (!strict) return
+    const unseen = unseenAfterLoss({ ...begun, r: asked, events })
+    if (unseen.length > 0) {
+      const names = unseen.slice(0, 3).map(describe).join(', ')
+      fail('Q6', `it does not know ${names}, which only a lost copy need not know (r=${asked})`)
+    }
     for (const [before, shown] of begun.shown) {
       const missing = without(shown, events)
       if (before > r || isEmpty(missing)) continue

@@ -22,6 +22,8 @@ export interface Copy {
   versionDamaged: boolean
   /** Virtual time of the last damage, also of the whole disk; −1 for never. */
   damagedAt: number
+  /** When all that it held was last lost: with the disk, or both its records; −1 for never. */
+  lostAt: number
 }
 
 /** All that is known of one key. */
@@ -218,6 +220,7 @@ export function emptyCopy(): Copy {
     running: noBits,
     ...undamaged,
     damagedAt: -1,
+    lostAt: -1,
   }
 }
 
