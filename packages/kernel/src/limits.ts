@@ -247,6 +247,8 @@ export const limits = {
   scrubInterval: minutes(7 * 24 * 60),
   /** Segments whose digest is in doubt and waits to be checked. Further ones wait for the scrub. */
   doubtfulSegmentsMax: 4_096,
+  /** A segment that could not be read is left alone for so long, whoever doubts it. */
+  doubtAgainAfter: seconds(10),
   /** Damaged keys remembered until a copy of a peer has replaced them. */
   damagedKeysMax: 10_000,
   /** Repairs asked for by people that are remembered; the oldest ended one is forgotten first. */

@@ -28,6 +28,8 @@ export class ScrubRounds {
   readonly #calendar: ScrubCalendar
   readonly #doubts = new Map<Partition, Set<number>>()
   #doubted = 0
+  /** Segments that are checked now, or could not be read when they were; oldest first. */
+  readonly #checked = new Map<number, Millis>()
   #timer: Timer | undefined
   #working = false
   #isRunning = false
@@ -67,11 +69,15 @@ export class ScrubRounds {
     this.#wake()
   }
 
-  /** Segments to be checked before anything else; bounded, the scrub finds the rest. */
+  /**
+   * Segments to be checked before anything else; bounded, the scrub finds the rest. A check whose
+   * exchanges cast the same doubt again would never end where no copy can mend what it found.
+   */
   doubt(partition: Partition, segments: readonly number[]): void {
     const known = this.#doubts.get(partition) ?? new Set()
     for (const segment of segments) {
       if (known.has(segment) || this.#doubted >= limits.doubtfulSegmentsMax) continue
+      if (this.#wasChecked(partition, segment)) continue
       known.add(segment)
       this.#doubted++
     }
@@ -135,7 +141,10 @@ export class ScrubRounds {
       const [partition, segments] = doubted
       this.#doubts.delete(partition)
       this.#doubted -= segments.size
-      await scrubber.checkSegments(partition, [...segments])
+      this.#noteChecked(partition, segments)
+      const { unreadable } = await scrubber.checkSegments(partition, [...segments])
+      if (unreadable > 0) return
+      for (const segment of segments) this.#checked.delete(placeOf(partition, segment))
       return
     }
     const next = this.#calendar.next()
@@ -143,4 +152,26 @@ export class ScrubRounds {
     await scrubber.scrub(next.partition)
     if (!this.#isStopped) this.done(next.partition)
   }
+
+  #noteChecked(partition: Partition, segments: ReadonlySet<number>): void {
+    const now = this.#parts.env.clock.elapsed()
+    for (const segment of segments) {
+      const place = placeOf(partition, segment)
+      this.#checked.delete(place)
+      this.#checked.set(place, now)
+    }
+    for (const [place, at] of this.#checked) {
+      const isOld = now - at >= limits.doubtAgainAfter
+      if (!isOld && this.#checked.size <= limits.doubtfulSegmentsMax) break
+      this.#checked.delete(place)
+    }
+  }
+
+  #wasChecked(partition: Partition, segment: number): boolean {
+    const at = this.#checked.get(placeOf(partition, segment))
+    return at !== undefined && this.#parts.env.clock.elapsed() - at < limits.doubtAgainAfter
+  }
 }
+
+const placeOf = (partition: Partition, segment: number): number =>
+  partition * limits.digestSegments + segment
