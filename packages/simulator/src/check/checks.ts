@@ -8,7 +8,7 @@ import { FinalChecks } from './final.ts'
 import type { Violation } from './findings.ts'
 import { Hedges } from './hedges.ts'
 import { Hints } from './hints.ts'
-import { expectLevel } from './levels.ts'
+import { expectLevel, needsOthers } from './levels.ts'
 import { Listings } from './listings.ts'
 import { Minting } from './minting.ts'
 import type { DiskDamage, InvokedOperation, ObservedBatch, Observer } from './observer.ts'
@@ -278,7 +278,8 @@ export class Checks implements Observer {
       write: (request) => {
         const open = this.#requests.begin(node, `write ${request.idempotencyKey}`, request.timeout)
         this.#minting.times.taken(node, request)
-        this.#world.operations.taken(request.idempotencyKey)
+        const inVain = needsOthers(node, request) && isAlone(node, this.#world.nodes)
+        this.#world.operations.taken(request.idempotencyKey, { node: node.index, inVain })
         const { damages } = this.#world.keyOf(request.bucket, request.key)
         // It looks at the others where its own copy may be damaged.
         if (request.precondition || damages > 0) this.#hedges.reads(node)
@@ -310,3 +311,6 @@ export class Checks implements Observer {
     }
   }
 }
+
+const isAlone = (node: SimNode, nodes: readonly SimNode[]): boolean =>
+  nodes.every((other) => other === node || !node.isConnectedTo(other.id))

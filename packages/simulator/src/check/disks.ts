@@ -38,6 +38,8 @@ interface Disk {
   readonly waiting: (ObservedBatch | DiskDamage)[]
   /** The event of the simulation in which the last of them came. */
   wroteIn: number
+  /** Its virtual time. */
+  wroteAt: number
   /** What each unsynced batch changed, oldest first. */
   unsynced: (readonly Change[])[]
   /** Of other columns than rows and versions. */
@@ -62,6 +64,7 @@ export class Disks {
     this.#disks = world.nodes.map(({ disk }) => ({
       waiting: [],
       wroteIn: 0,
+      wroteAt: 0,
       unsynced: Array.from({ length: disk.unsyncedBatches }, () => []),
       digestsDamaged: false,
     }))
@@ -77,6 +80,7 @@ export class Disks {
     const disk = this.#disks[index] as Disk
     disk.waiting.push(batch)
     disk.wroteIn = this.#world.events
+    disk.wroteAt = this.#world.now()
   }
 
   synced({ index }: SimNode, batches: number): void {
@@ -308,8 +312,10 @@ export class Disks {
   #compare(index: number, key: Key, copy: Copy, state: State): void {
     if (within(copy.cached.events, state.events)) return
     if (copy.rowDamaged && copy.versionDamaged) {
-      this.#world.forgotten.set(`${index} ${key.partition}`, this.#world.now())
-      copy.lostAt = this.#world.now()
+      // What is looked at now was written a moment ago, and by then its node had a new actor.
+      const { wroteAt } = this.#disks[index] as Disk
+      this.#world.forgotten.set(`${index} ${key.partition}`, wroteAt)
+      copy.lostAt = wroteAt
       return
     }
     const forgotten = key.history.maximal(without(copy.cached.events, state.events))

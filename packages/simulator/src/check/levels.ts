@@ -51,3 +51,14 @@ function majority(n: number): number {
   while (2 * count <= n) count++
   return count
 }
+
+/** Whether a write needs more nodes than the one that takes it. */
+export function needsOthers(
+  { buckets }: SimNode,
+  { bucket, consistency }: { readonly bucket: string; readonly consistency?: Consistency },
+): boolean {
+  const properties = buckets?.of(bucket)
+  const asked = consistency ?? properties?.consistency
+  if (!asked || !properties || properties.n < 2) return false
+  return (asked.w ?? (asked.level === 'one' ? 1 : 2)) > 1
+}

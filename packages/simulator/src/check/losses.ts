@@ -32,7 +32,9 @@ export function unseenAfterLoss({ key, at, platters, r, events }: StrictRead): M
     const lost = holders.filter(({ lostAt }) => lostAt >= since)
     const hurt = copies.filter(({ damagedAt }) => damagedAt >= since)
     if (2 * holders.length <= copies.length || lost.length !== 1 || hurt.length !== 1) return false
-    const left = platters.filter((platter) => hasBit(platter, index)).length
+    const left = platters.filter(
+      (platter, each) => copies[each] !== lost[0] && hasBit(platter, index),
+    ).length
     return left > 0 && left + r > copies.length - 1
   })
 }

@@ -39,6 +39,10 @@ export interface OperationRecord {
   possible: boolean
   /** Nodes that were asked. */
   readonly asked: Set<number>
+  /** Nodes that were each time connected to nobody when they took it, and had to reach others. */
+  readonly vain: Set<number>
+  /** Nodes whose coordinator has taken an attempt. */
+  readonly takenBy: Set<number>
   /** A coordinator recognised it, and answered without writing again. */
   repeated: boolean
   readonly events: Minted[]

@@ -106,12 +106,18 @@ export class Minting {
     const event = key.history.mint({ header, node: index, life, at, operation: record, past })
     if (!event) return fail('I11', 'its actor has written this or a later dot of the key before')
     if (record) {
+      this.#checkReach(write, record)
       this.#checkRetry(write, record, { event, before })
       operations.minted(record, event)
     }
     this.#checkWhat(write, event)
     copy.running = union(copy.running, withBit(seen.named, event.index))
     this.#checkState(write, copy, event)
+  }
+
+  /** Q7: a write that cannot reach enough nodes is refused before anything is written. */
+  #checkReach({ node, fail }: MintedWrite, { vain }: OperationRecord): void {
+    if (vain.has(node.index)) fail('Q7', 'its node was alone when it took it, and needed others')
   }
 
   /** V10: the same coordinator, and one that holds the value, give a retry its first dot. */
@@ -126,6 +132,8 @@ export class Minting {
         earlier.node === node.index &&
         earlier.life === node.life &&
         event.at - earlier.at < REMEMBERED_MS &&
+        // A copy that lost it since knows nothing of it: then the memory may be of what is nowhere.
+        hasBit(before, earlier.index) &&
         !this.#memoryForgets
       if (!remembers && !held.includes(earlier)) continue
       const why = remembers ? 'coordinated its first try' : 'holds its first try'

@@ -39,6 +39,8 @@ export class Operations {
         open: 0,
         possible: false,
         asked: new Set(),
+        vain: new Set(),
+        takenBy: new Set(),
         repeated: false,
         events: [],
       }
@@ -51,9 +53,11 @@ export class Operations {
   }
 
   /** V4, Q9: an attempt is taken by the node asked, and by one more if that passes it on. */
-  taken(idempotencyKey: string): void {
+  taken(idempotencyKey: string, { node, inVain }: { node: number; inVain: boolean }): void {
     const record = this.#byId.get(idempotencyKey)
-    if (!record || this.#questionsRepeat) return
+    if (!record) return
+    noteReach(record, { node, inVain })
+    if (this.#questionsRepeat) return
     record.taken++
     if (record.taken <= 2 * record.begun) return
     const text = `${record.id} was sent ${record.begun} times and taken ${record.taken} times`
@@ -111,4 +115,14 @@ export function requestHash(idempotencyKey: string, token: bigint): string {
   const hash = Buffer.allocUnsafe(8)
   hash.writeBigUInt64BE(hash64(Buffer.from(idempotencyKey, 'latin1'), token))
   return hash.toString('latin1')
+}
+
+/** Of two attempts at one node the one that could reach others may be the one that writes. */
+function noteReach(
+  { vain, takenBy }: OperationRecord,
+  { node, inVain }: { node: number; inVain: boolean },
+): void {
+  if (!inVain) vain.delete(node)
+  else if (!takenBy.has(node)) vain.add(node)
+  takenBy.add(node)
 }

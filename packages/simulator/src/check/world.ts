@@ -2,7 +2,7 @@ import type { BucketProperties } from '@shoal/coordinator'
 import type { Partition } from '@shoal/kernel'
 import { hash64, makeRowKey, partitionOfRowKey, splitName } from '@shoal/ring'
 import type { SimCluster, SimNode } from '../cluster/sim-cluster.ts'
-import { type Bits, noBits, union } from './bits.ts'
+import { type Bits, isEmpty, noBits, union, without } from './bits.ts'
 import { Findings } from './findings.ts'
 import { type Fault, KeyHistory, noState, type State } from './history.ts'
 import { Operations } from './operations.ts'
@@ -233,9 +233,17 @@ export function hurt(key: Key, node: number, at: number): void {
   key.damages++
 }
 
-/** What the platters of a key's primaries hold, in their order. */
+/**
+ * What the platters of a key's primaries hold for certain, in their order. A copy whose records are
+ * both damaged is replaced by what another has, which may be less.
+ */
 export const platters = ({ primaries, copies }: Key): Bits[] =>
-  primaries.map((node) => (copies[node] as Copy).durable.events)
+  primaries.map((node) => {
+    const { cached, durable, rowDamaged, versionDamaged } = copies[node] as Copy
+    if (rowDamaged && versionDamaged) return noBits
+    const replaced = without(durable.events, cached.events)
+    return isEmpty(replaced) ? durable.events : without(durable.events, replaced)
+  })
 
 /** Everything that any disk holds of a key, in its first layer. */
 export function heldAnywhere({ copies }: Key): Bits {

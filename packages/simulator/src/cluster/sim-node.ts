@@ -47,6 +47,8 @@ export interface SimNode {
   readonly life: number
   readonly disk: MemoryDisk
   readonly ring: Ring
+  /** Whether its channel to another is open. */
+  isConnectedTo(other: NodeId): boolean
   /** The process of now; undefined while there is none, or it is still opening. */
   readonly replica: Replica | undefined
   readonly coordinator: Coordinator | undefined
