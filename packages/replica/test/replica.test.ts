@@ -105,6 +105,21 @@ t.test('a clock that shows our own actor ahead of us makes us somebody else (P2)
   t.ok(restored.told.includes(`older disk ${place('k')}`), 'and says what that is a sign of (Q6)')
 })
 
+t.test('a context or a session that does so tells as much (P2)', async (t) => {
+  for (const how of ['context', 'seen'] as const) {
+    const original = await open(createMemoryDisk(), 1)
+    const restored = await open(createMemoryDisk(), 1)
+    const first = await put(restored, 'k', 'v1')
+    await put(original, 'k', 'v1')
+    const later = await put(original, 'k', 'v2')
+    t.same(later.written?.actor, first.written?.actor, 'they take themselves for the same writer')
+    // A client that has seen the later write turns to the restored node.
+    const next = await put(restored, 'k', 'v3', { [how]: later.written?.context })
+    t.notSame(next.written?.actor, first.written?.actor, how)
+    t.same(next.written?.counter, 1)
+  }
+})
+
 t.test(
   'acknowledged writes survive any crash, and digests are those of the rows (P4, P6)',
   async () => {
