@@ -18,7 +18,7 @@ import { Sessions } from './sessions.ts'
 import { Standings } from './standings.ts'
 import { Tokens } from './tokens.ts'
 import { guarded, type ProcessWatcher, watchCoordinator, watchReplica } from './watch-process.ts'
-import { type Copy, type Key, World } from './world.ts'
+import { type Copy, isAlone, type Key, World } from './world.ts'
 import { Writes } from './writes.ts'
 
 interface KeyName {
@@ -311,6 +311,3 @@ export class Checks implements Observer {
     }
   }
 }
-
-const isAlone = (node: SimNode, nodes: readonly SimNode[]): boolean =>
-  nodes.every((other) => other === node || !node.isConnectedTo(other.id))

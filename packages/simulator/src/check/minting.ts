@@ -9,7 +9,7 @@ import { describe, dotName, type Minted, nameOf, type OperationRecord } from './
 import { type MintedWrite, writeOf } from './minted-write.ts'
 import { Times } from './times.ts'
 import type { Tokens } from './tokens.ts'
-import { type Copy, isExcused, keyText, type World } from './world.ts'
+import { type Copy, isAlone, isExcused, keyText, type World } from './world.ts'
 
 /** Requests are remembered for ten minutes; a retry that late may be a new write. */
 const REMEMBERED_MS = 600_000
@@ -117,7 +117,9 @@ export class Minting {
 
   /** Q7: a write that cannot reach enough nodes is refused before anything is written. */
   #checkReach({ node, fail }: MintedWrite, { vain }: OperationRecord): void {
-    if (vain.has(node.index)) fail('Q7', 'its node was alone when it took it, and needed others')
+    // A node with a new disk waits for the bucket's properties, and is no longer alone then.
+    if (!vain.has(node.index) || !isAlone(node, this.#world.nodes)) return
+    fail('Q7', 'its node was alone all the time, and needed others')
   }
 
   /** V10: the same coordinator, and one that holds the value, give a retry its first dot. */

@@ -224,6 +224,10 @@ export function emptyCopy(): Copy {
   }
 }
 
+/** Whether a node has no channel to any other. */
+export const isAlone = (node: SimNode, nodes: readonly SimNode[]): boolean =>
+  nodes.every((other) => other === node || !node.isConnectedTo(other.id))
+
 /** `bucket/key`, for people. */
 export const keyText = ({ bucket, key }: Key): string => `${bucket}/${key}`
 
