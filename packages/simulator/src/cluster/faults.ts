@@ -59,6 +59,7 @@ export class Faults {
       machine.clock.correct()
       machine.diesBooting = false
       machine.cutAfterStart = undefined
+      machine.cutAfterWrite = undefined
     }
   }
 
@@ -131,11 +132,12 @@ export class Faults {
     this.#world.watchers.tell('rolledBack', machine)
   }
 
-  #stop({ node, downFor, cutAfter }: StopFault): Effect {
+  #stop({ node, downFor, cutAfter, cutFrom }: StopFault): Effect {
     const machine = this.#machine(node)
     if (!machine.stop()) return undefined
     machine.bootAfterStop(downFor)
-    machine.cutAfterStart = cutAfter
+    if (cutFrom === undefined) machine.cutAfterStart = cutAfter
+    else machine.cutAfterWrite = cutAfter
     return HIT
   }
 

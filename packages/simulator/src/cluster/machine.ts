@@ -61,6 +61,8 @@ export class Machine implements SimNode {
   diesBooting = false
   /** While set, the power is cut that long after the next process begins. */
   cutAfterStart: number | undefined
+  /** While set, the power is cut that long after the next process, once up, writes a row. */
+  cutAfterWrite: number | undefined
   readonly #world: World
   readonly #random: Random
   #engine: Engine | undefined
@@ -320,6 +322,7 @@ export class Machine implements SimNode {
   #cutAfter(delay: number): void {
     const { life } = this
     this.cutAfterStart = undefined
+    this.cutAfterWrite = undefined
     this.#world.scheduler.add(delay, eventKinds.outside, undefined, () => {
       if (this.life !== life || !this.process) return
       countOne(this.#world.figures.faults, 'crash after a clean start')
@@ -349,6 +352,10 @@ export class Machine implements SimNode {
         chain.mix(batch.operations.length)
         for (const { value } of batch.operations) chain.mix(value?.length ?? -1)
         watchers.tell('wrote', this, batch)
+        const isRow = batch.operations.some(({ column }) => column === 'rows')
+        if (this.cutAfterWrite !== undefined && this.state === 'up' && isRow) {
+          this.#cutAfter(this.cutAfterWrite)
+        }
       },
       synced: (batches) => watchers.tell('synced', this, batches),
       misdirected: (column, key, victim) => {

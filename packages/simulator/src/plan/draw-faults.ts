@@ -6,6 +6,7 @@ import type {
   FaultEvent,
   FaultKind,
   LinkFaults,
+  StopFault,
 } from './plan.ts'
 
 interface FaultRoom {
@@ -100,7 +101,7 @@ const drawFault: Readonly<Record<FaultKind, FaultDraw>> = {
     kind: 'stop',
     node: draw.pick(victims),
     downFor: draw.spread(10, 20_000),
-    ...(draw.chance(0.25) ? { cutAfter: draw.spread(1, 400) } : {}),
+    ...(draw.chance(0.25) ? drawCut(draw) : {}),
   }),
   pause: (draw, identity, { victims }) => ({
     ...identity,
@@ -140,6 +141,11 @@ const drawFault: Readonly<Record<FaultKind, FaultDraw>> = {
   },
   disk: drawDisk,
   clock: drawClock,
+}
+
+function drawCut(draw: Draw): Pick<StopFault, 'cutAfter' | 'cutFrom'> {
+  const cutAfter = draw.spread(1, 400)
+  return draw.chance(0.5) ? { cutAfter } : { cutAfter: cutAfter % 8, cutFrom: 'first-write' }
 }
 
 /** Two different nodes, one of which may be hurt, in either order. */
