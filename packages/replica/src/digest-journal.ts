@@ -190,7 +190,7 @@ export async function rebuildPartition(
 
 const EMPTY = Buffer.alloc(0)
 
-/** Adds the digests of a range's versions to their segments. False where the disk cannot list it. */
+/** Adds the digests of a range's versions. False where the disk cannot list them. */
 async function addVersions(
   store: Store,
   segments: BigUint64Array,

@@ -178,6 +178,7 @@ export class Checks implements Observer {
 
   crashed(node: SimNode, survived: readonly boolean[]): void {
     this.#disks.crashed(node, survived)
+    this.#hints.crashed(node)
     this.#gone(node)
   }
 

@@ -10,7 +10,7 @@ interface Owed {
   readonly key: Key
   readonly target: number
   /** The record of the row at that time. */
-  readonly record: Buffer | undefined
+  record: Buffer | undefined
   readonly at: number
 }
 
@@ -38,6 +38,14 @@ export class Hints {
       if (value) this.#keep(node, name, text, value)
       else if (replaced[index]) this.#ended(node, name)
     })
+  }
+
+  /** A power cut may take the row, or its last write, and leave the hint: what is left is owed. */
+  crashed({ index, disk }: SimNode): void {
+    for (const [name, owed] of this.#owed) {
+      if (!name.startsWith(`${index} `)) continue
+      owed.record = disk.current('versions', Buffer.from(owed.key.name, 'latin1'))
+    }
   }
 
   /** Looked at with the batch: a moment later the hint may be delivered and gone. */

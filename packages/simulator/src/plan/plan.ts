@@ -97,7 +97,7 @@ export interface StopFault extends Fault {
   readonly downFor: number
   /** The power is cut that long after the start begins, and what was not synced is lost. */
   readonly cutAfter?: number
-  /** `cutAfter` counts from the first write that it takes: others hear of it before it is synced. */
+  /** `cutAfter` counts from the first write then: others hear of it before it is synced. */
   readonly cutFrom?: 'first-write'
 }
 
