@@ -21,6 +21,10 @@ type Effect = { readonly lasts?: number | undefined; readonly undo?: () => void 
 
 const HIT: Effect = {}
 
+const HOLES_NEED = 3
+const HOLES_LOOK = 1
+const HOLES_WAIT_MAX = 500
+
 /** Makes faults happen, and ends them. Kinds to come (members that join and leave) join here. */
 export class Faults {
   readonly #world: World
@@ -31,6 +35,9 @@ export class Faults {
   /** Of each machine: faults that keep it standing still, or slow. */
   readonly #pauses = new Map<Machine, number>()
   readonly #slow = new Map<Machine, number[]>()
+
+  /** How often all faults were ended. */
+  #ends = 0
 
   constructor(world: World, machines: readonly Machine[], links: Links) {
     this.#world = world
@@ -53,6 +60,7 @@ export class Faults {
   }
 
   endAll(): void {
+    this.#ends++
     for (const fault of [...this.#active.keys()]) this.#end(fault)
     for (const machine of this.#machines) {
       mendDisk(machine)
@@ -75,6 +83,7 @@ export class Faults {
   #strike(fault: FaultEvent): Effect {
     switch (fault.kind) {
       case 'crash':
+        return fault.unsynced === 'holes' ? this.#crashWithHoles(fault) : this.#crash(fault)
       case 'wipe':
       case 'rollback':
         return this.#crash(fault)
@@ -105,6 +114,23 @@ export class Faults {
 
   #machine(index: number): Machine {
     return this.#machines[index] as Machine
+  }
+
+  /** A hole needs a batch that is lost before one that is kept: it waits a while for some. */
+  #crashWithHoles(fault: CrashFault): Effect {
+    const machine = this.#machine(fault.node)
+    if (!machine.process) return undefined
+    const { scheduler } = this.#world
+    const until = scheduler.now + HOLES_WAIT_MAX
+    const ends = this.#ends
+    const look = (): void => {
+      if (this.#ends !== ends) return
+      const isReady = machine.disk.unsyncedBatches >= HOLES_NEED || scheduler.now >= until
+      if (isReady) this.#crash(fault)
+      else this.#later(HOLES_LOOK, look)
+    }
+    look()
+    return HIT
   }
 
   #crash(fault: CrashFault | WipeFault | RollbackFault): Effect {
