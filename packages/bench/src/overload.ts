@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runLoad } from './load.ts'
 import { type OpenLoadResult, runOpenLoad } from './open-load.ts'
+import { separateFrom } from './processes.ts'
 import { describeMachine } from './report.ts'
 import { shoalPuts } from './requests.ts'
 import { type Servers, startShoal } from './servers.ts'
@@ -41,6 +42,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 async function main(): Promise<void> {
   say(describeMachine())
   const servers = await startShoal(3)
+  const apart = separateFrom(servers.pids())
+  say(apart ? APART : TOGETHER)
   try {
     await closedLoop(servers, Math.min(seconds, 6))
     const capacity = await closedLoop(servers, seconds)
@@ -55,7 +58,7 @@ async function main(): Promise<void> {
     }
     const table = formatSteps(steps, capacity)
     say(`\n${table}`)
-    if (flags.write) writeFileSync('docs/overload.md', page(table))
+    if (flags.write) writeFileSync('docs/overload.md', page(table, apart))
     process.exitCode = isKept(steps) ? 0 : 1
   } finally {
     await servers.stop()
@@ -155,11 +158,16 @@ function formatSteps(steps: readonly Step[], capacity: number): string {
   ].join('\n')
 }
 
-const page = (table: string): string => `# Overload, measured
+const APART = 'The nodes have all CPUs but one, and the load generator has that one.'
+const TOGETHER =
+  'The generator takes its share of the same CPUs, and more of it the more it offers.'
+
+const page = (table: string, apart: boolean): string => `# Overload, measured
 
 Made by \`npm run bench -- overload --write\`: three nodes and the load generator on one machine.
-Requests of 1 KiB are due at a steady rate and do not wait for each other. The generator takes its
-share of the same cores, and more of it the more it offers; *cores* is what is left to the nodes.
+Requests of 1 KiB are due at a steady rate and do not wait for each other.
+${apart ? APART : TOGETHER}
+*cores* is what the nodes took.
 
 ${describeMachine()}.
 

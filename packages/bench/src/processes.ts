@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 
 /** CPU time of a process, all its threads, in microseconds. Linux only. */
 export function cpuMicros(pid: number): number {
@@ -15,3 +17,17 @@ export function residentBytes(pid: number): number {
 }
 
 const TICKS_PER_SECOND = 100
+
+/**
+ * Gives this process the last CPU for itself and others the rest: load that is made on the CPUs
+ * that answer it takes away from what it measures. False where `taskset` or a second CPU is
+ * missing.
+ */
+export function separateFrom(pids: readonly number[]): boolean {
+  const last = cpus().length - 1
+  if (last < 1) return false
+  const pin = (list: string, pid: number): boolean =>
+    spawnSync('taskset', ['-a', '-c', '-p', list, String(pid)]).status === 0
+  const rest = last === 1 ? '0' : `0-${last - 1}`
+  return pin(String(last), process.pid) && pids.every((pid) => pin(rest, pid))
+}

@@ -13,6 +13,7 @@ export interface Servers {
   /** CPU time of all processes, all their threads, in microseconds. */
   cpuMicros(): number
   residentBytes(): number[]
+  pids(): number[]
   signal(index: number, name: NodeJS.Signals): void
   restart(index: number): Promise<void>
   stop(): Promise<void>
@@ -106,6 +107,7 @@ async function start(
     })),
     cpuMicros: () => pids().reduce((sum, pid) => sum + cpuMicros(pid), 0),
     residentBytes: () => pids().map(residentBytes),
+    pids,
     signal: (index, name) => void children[index]?.kill(name),
     restart: launch,
     stop: async () => {
