@@ -30,9 +30,10 @@ export class Standings {
     this.#disturbing = world.nodes.map(() => 0)
   }
 
-  /** It says something to everybody, however soon it is gone again. */
+  /** It says something to everybody, however soon it is gone again, and has to learn who lives. */
   booted({ index }: SimNode): void {
     this.#silent[index] = undefined
+    this.#well[index] = undefined
   }
 
   faultBegan(fault: FaultEvent): void {
