@@ -125,7 +125,7 @@ export const limits = {
   /** A group behind one of so many operations waits a moment for as many. */
   groupLingerFrom: 8,
   /** For so long. */
-  groupLinger: millis(1),
+  groupLinger: millis(2),
   /** Taken together into one write of the store; one larger operation goes alone. */
   groupBytesMax: mebibytes(8),
   /** Waiting for the store. Further ones are refused. */
