@@ -1,5 +1,6 @@
 import { hash64 } from '@shoal/ring'
-import { decodeStoredVersion, type Store } from '@shoal/storage'
+import { decodeStoredVersion, rowVersion, type Store, verifyRow } from '@shoal/storage'
+import { DAMAGED, fetchMany } from './fetch.ts'
 
 /** Keys of one bucket in UTF-8 byte order, out of some partitions. */
 export interface ListingRequest {
@@ -20,13 +21,20 @@ export interface Listing {
 
 const PAGE_ROWS = 512
 
+export interface ListingParts {
+  readonly store: Store
+  readonly partitions: number
+  /** Told of a key whose record is damaged, so that it is repaired. */
+  readonly damaged: (rowKey: Buffer) => void
+}
+
 /**
  * Scans the versions column, which is in name order, and keeps the keys of the wanted partitions.
- * A damaged version record is left out: a read of the key reports and repairs it.
+ * Where a record is damaged its row tells the same. A key of which neither can be read is left out:
+ * a bucket can be listed though a key in it is beyond saving.
  */
 export async function listKeys(
-  store: Store,
-  partitions: number,
+  { store, partitions, damaged }: ListingParts,
   request: ListingRequest,
 ): Promise<Listing> {
   const head = Buffer.from(`${request.bucket}\0`)
@@ -43,8 +51,13 @@ export async function listKeys(
     for (const { key: name, value } of page.rows) {
       const token = hash64(name)
       if (!holds(request.partitions, token, partitions)) continue
-      const version = decodeStoredVersion(value, token)
-      if (version === undefined) continue
+      let version = decodeStoredVersion(value, token)
+      if (version === undefined) {
+        const rowKey = Buffer.concat([tokenBytes(token), name])
+        damaged(rowKey)
+        version = await versionInRow(store, rowKey, token)
+        if (version === undefined) continue
+      }
       if (entries.length === request.limit) return { entries, finished: false }
       entries.push({ key: name.toString('utf8', head.length), version })
     }
@@ -52,6 +65,22 @@ export async function listKeys(
     if (page.finished || !last) return { entries, finished: true }
     from = Buffer.concat([last.key, Buffer.of(0)])
   }
+}
+
+async function versionInRow(
+  store: Store,
+  rowKey: Buffer,
+  token: bigint,
+): Promise<Buffer | undefined> {
+  const [row] = await fetchMany(store, 'rows', [rowKey])
+  if (row === undefined || row === DAMAGED || verifyRow(row, token) !== 'ok') return undefined
+  return rowVersion(row)
+}
+
+function tokenBytes(token: bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigUInt64BE(token)
+  return bytes
 }
 
 function holds(bits: Buffer, token: bigint, partitions: number): boolean {

@@ -81,6 +81,7 @@ export class Replica {
   readonly #tombstones: Tombstones
   readonly #env: Env
   readonly #requests: RequestMemory
+  readonly #onDamage: (rowKey: Buffer) => void
   /** Whether the last stop was clean and not long ago, so that actors go on (A2). */
   readonly wasClean: boolean
   /** Whether this node may stand in for primaries (Q3). */
@@ -99,6 +100,7 @@ export class Replica {
     this.#tombstones = parts.tombstones
     this.#env = parts.env
     this.#requests = parts.requests
+    this.#onDamage = parts.damaged
     this.wasClean = parts.wasClean
     this.standsIn = parts.owed !== undefined
   }
@@ -181,7 +183,8 @@ export class Replica {
 
   list(request: ListingRequest): Promise<Listing> {
     const limit = this.#env.inject('replica: a short page') ? 1 : request.limit
-    return listKeys(this.#store, this.#partitions, { ...request, limit })
+    const parts = { store: this.#store, partitions: this.#partitions, damaged: this.#onDamage }
+    return listKeys(parts, { ...request, limit })
   }
 
   partitionOf(rowKey: Buffer): Partition {

@@ -150,6 +150,22 @@ t.test('a retry is no repetition of a try that damage has taken away (V10)', asy
   t.same(await values(node, 'k'), ['second'])
 })
 
+t.test('a listing shows a key whose record is damaged while its row is whole (V11)', async (t) => {
+  const node = await open()
+  for (const key of ['a', 'b', 'c']) await put(node, key, 'v')
+  const list = async (): Promise<string[]> => {
+    const partitions = Buffer.alloc(PARTITIONS / 8, 0xff)
+    const request = { bucket: 'b', prefix: '', after: '', limit: 10, partitions }
+    const { entries } = await settle(node.env, node.replica.list(request))
+    return entries.map(({ key }) => key)
+  }
+  node.disk.corrupt('versions', makeRowKey('b', 'b').subarray(8), node.env.random('rot'))
+  t.same(await list(), ['a', 'b', 'c'])
+  t.same(node.told, ['damaged b\0b'], 'and somebody mends it')
+  node.disk.corrupt('rows', makeRowKey('b', 'b'), node.env.random('rot'))
+  t.same(await list(), ['a', 'c'], 'what is beyond reading does not hide the rest')
+})
+
 function keysOfOnePartition(count: number): string[] {
   const partitionOf = (key: string): number => partitionOfRowKey(makeRowKey('b', key), PARTITIONS)
   const keys = Array.from({ length: 100 }, (_none, index) => `key ${index}`)
