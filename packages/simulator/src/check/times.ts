@@ -6,6 +6,13 @@ import { type MintedWrite, writeOf } from './minted-write.ts'
 import type { World } from './world.ts'
 
 /** What one process has seen of time. */
+interface Moment {
+  /** Of the node's clock. */
+  readonly wall: number
+  /** Of the simulation. */
+  readonly at: number
+}
+
 interface Clockwork {
   readonly life: number
   /** The latest that its wall clock has shown when anybody looked. */
@@ -21,7 +28,7 @@ export class Times {
   readonly #world: World
   readonly #clockworks: (Clockwork | undefined)[]
   /** Wall clocks when a node took a write, by node and request. */
-  readonly #taken = new Map<string, number[]>()
+  readonly #taken = new Map<string, Moment[]>()
 
   constructor(world: World) {
     this.#world = world
@@ -31,9 +38,10 @@ export class Times {
   /** A coordinator takes a write. */
   taken(node: SimNode, { idempotencyKey }: WriteRequest): void {
     const name = `${node.index} ${idempotencyKey}`
-    const walls = this.#taken.get(name)
-    if (walls) walls.push(wallOf(node))
-    else this.#taken.set(name, [wallOf(node)])
+    const moment = { wall: wallOf(node), at: this.#world.now() }
+    const moments = this.#taken.get(name)
+    if (moments) moments.push(moment)
+    else this.#taken.set(name, [moment])
   }
 
   /** A node looks at the stamps of another's values: its own follow them, but only so far. */
@@ -66,15 +74,18 @@ export class Times {
     const request = record && writeOf(record)
     if (!request || request.precondition || key.damages > 0 || tombstone || expiry === 0) return
     const ttl = request.ttl > 0 ? request.ttl : (this.#world.properties(key.bucket)?.ttl ?? 0)
-    const walls = this.#taken.get(`${node.index} ${request.idempotencyKey}`) ?? []
-    // Some time may pass before a write is dated, where its node has to learn of its bucket first.
-    const isBetween = (wall: number): boolean => {
-      const [first, last] = [Math.min(wall, wallOf(node)), Math.max(wall, wallOf(node))]
-      const dated = expiry - ttl * 1_000
-      return dated >= first - 1 && dated <= last + 1
+    const moments = this.#taken.get(`${node.index} ${request.idempotencyKey}`) ?? []
+    const now = wallOf(node)
+    const dated = expiry - ttl * 1_000
+    // Some time may pass before a write is dated, where its node has to learn of its bucket first;
+    // in that time its clock may be set back.
+    const isBetween = ({ wall, at }: Moment): boolean => {
+      const first = Math.min(wall, now, now - (this.#world.now() - at))
+      return dated >= first - 1 && dated <= Math.max(wall, now) + 1
     }
-    if (walls.some(isBetween)) return
-    fail('D2', `it expires at ${expiry}, taken at ${walls.join(', ')} for ${ttl} s`)
+    if (moments.some(isBetween)) return
+    const walls = moments.map(({ wall }) => wall).join(', ')
+    fail('D2', `it expires at ${expiry}, taken at ${walls} for ${ttl} s`)
   }
 
   #clockworkOf(node: SimNode): Clockwork {
