@@ -110,7 +110,7 @@ export class Reads {
       }
       if (shown.has(event)) fail('I6', `it shows ${describe(event)} twice`)
       shown.add(event)
-      // Upon a context that names less than its client had seen a write leaves standing what it saw.
+      // A write upon a context that names less than its client had seen leaves the rest standing.
       if (!expected.includes(event) && !key.open) {
         fail(...whyNot(event, maximal, { wall, lww }))
       }
