@@ -45,6 +45,19 @@ t.test('V11: a damaged copy stands for nothing, not even for nothing found', asy
   t.same(rig.found, ['Q4'])
 })
 
+t.test('Q6: a strict read does not believe a copy that was lost', async (t) => {
+  const rig = new Rig()
+  rig.writeWell(0, { id: 'a', to: [1] })
+  rig.node(1).disk.crash()
+  rig.node(1).disk.wipe()
+  rig.checks.wiped(asNode(rig.node(1)))
+  rig.env.advance(1 as never)
+  rig.read(2).answer([])
+  t.same(rig.found, [], 'one that is not strict may')
+  rig.read(2, { strict: true }).answer([])
+  t.same(rig.found, ['Q6'], 'the new disk and the one that missed the write were counted')
+})
+
 t.test('damage while a read is under way excuses it', async (t) => {
   const rig = new Rig()
   const write = rig.writeWell(0, { id: 'a', to: [1] })

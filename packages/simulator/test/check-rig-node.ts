@@ -46,6 +46,7 @@ export class RigNode {
   readonly rows = new Map<string, KnownRow>()
   readonly state = 'up'
   readonly paused = false
+  isAlone = false
   life = 1
   /** The process whose actors are in use. */
   #actorLife = 1
@@ -70,6 +71,10 @@ export class RigNode {
     this.store = createMemoryStore(rig.env, { disk: this.disk })
     this.replica = this.#fakeReplica()
     this.coordinator = this.#fakeCoordinator()
+  }
+
+  isConnectedTo(_other: NodeId): boolean {
+    return !this.isAlone
   }
 
   watch(checks: Checks): void {

@@ -44,6 +44,15 @@ t.test('I2: what was asked for in memory only need not be on disk', async (t) =>
   t.same(rig.found, ['I2'], 'two acknowledgements, and one node has it')
 })
 
+t.test('Q7: a write that cannot reach enough nodes is not written first', async (t) => {
+  const rig = new Rig()
+  rig.node(0).isAlone = true
+  rig.write(0, { id: 'a' })
+  t.same(rig.found, [], 'it may be taken, and refused')
+  rig.write(0, { id: 'b' }).mint()
+  t.same(rig.found, ['Q7'])
+})
+
 t.test('receipts add up', async (t) => {
   const wrong = [
     { ack: 1, primaries: 1 },

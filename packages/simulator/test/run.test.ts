@@ -47,8 +47,8 @@ const small: Plan = {
 t.test('a plan runs to its end: operations, healing, last reads, checks', async (t) => {
   const { failures, operations, checks, labels, virtualMillis } = await simulate(small)
   t.same(failures, [])
-  // With the write of the outage and the last reads.
-  t.match(operations, { put: { ok: 3 }, delete: { ok: 1 }, list: { ok: 1 }, get: { ok: 5 } })
+  // With the writes of outage, loss and mending, and the reads behind each.
+  t.match(operations, { put: { ok: 5 }, delete: { ok: 1 }, list: { ok: 1 }, get: { ok: 7 } })
   t.ok(virtualMillis > small.duration)
   t.ok((checks['acknowledgements against the disks'] ?? 0) >= 3)
   t.ok(labels.includes('a read showed a deleted key with its context'))
