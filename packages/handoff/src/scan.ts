@@ -1,5 +1,4 @@
-import { ShoalError } from '@shoal/kernel'
-import type { ScanOptions, Store } from '@shoal/storage'
+import { isDamage, type ScanOptions, type Store } from '@shoal/storage'
 
 export interface FoundRecord {
   readonly key: Buffer
@@ -43,6 +42,3 @@ async function readOne(store: Store, key: Buffer): Promise<Buffer | undefined> {
     return undefined
   }
 }
-
-const isDamage = (error: unknown): boolean =>
-  error instanceof ShoalError && error.code === 'SHOAL_ROW_DAMAGED'

@@ -10,13 +10,14 @@ import {
 import {
   type Batch,
   decodeStoredVersion,
+  isDamage,
   rowVersion,
   type ScanPage,
   type Store,
   verifyRow,
 } from '@shoal/storage'
 import { type DigestChange, type Digests, encodeDigestRecord } from './core/digests.ts'
-import { DAMAGED, fetchMany, isDamage } from './fetch.ts'
+import { DAMAGED, fetchMany } from './fetch.ts'
 
 /**
  * Digests on disk. Column `digests` holds: `c` + partition (u16) → checkpoint; `j` + sequence (u64)
@@ -152,9 +153,9 @@ export async function suspectPartitions(store: Store): Promise<Partition[]> {
  *
  * A damaged row counts with its version record: its repair starts from that one. Where both are
  * damaged it counts with the version that memory still has, from which the repair starts as well,
- * or not at all. A segment that
- * the disk cannot list keeps the digest it had, and the partition stays in doubt: one bad block
- * must not keep a node from serving the rest, and a scrub fetches what it held from the others.
+ * or not at all. A segment that the disk cannot list keeps the digest it had, and the partition
+ * stays in doubt: one bad block must not keep a node from serving the rest, and a scrub fetches
+ * what it held from the others.
  *
  * @param options.remembered  the version of a key that memory has
  */

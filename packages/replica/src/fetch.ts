@@ -1,5 +1,4 @@
-import { ShoalError } from '@shoal/kernel'
-import type { Column, Store } from '@shoal/storage'
+import { type Column, isDamage, type Store } from '@shoal/storage'
 
 /** A value, undefined where there is none, or DAMAGED where the store could not read it whole. */
 export const DAMAGED = Symbol('damaged')
@@ -32,7 +31,3 @@ async function fetchOne(store: Store, column: Column, key: Uint8Array): Promise<
     return DAMAGED
   }
 }
-
-/** Whether a read failed because of what is on the disk: another try fails alike. */
-export const isDamage = (error: unknown): boolean =>
-  error instanceof ShoalError && error.code === 'SHOAL_ROW_DAMAGED'

@@ -1,4 +1,4 @@
-import { hash64 } from '@shoal/ring'
+import { hash64, makeRowKey } from '@shoal/ring'
 import { decodeStoredVersion, rowVersion, type Store, verifyRow } from '@shoal/storage'
 import { DAMAGED, fetchMany } from './fetch.ts'
 
@@ -53,7 +53,7 @@ export async function listKeys(
       if (!holds(request.partitions, token, partitions)) continue
       let version = decodeStoredVersion(value, token)
       if (version === undefined) {
-        const rowKey = Buffer.concat([tokenBytes(token), name])
+        const rowKey = makeRowKey(request.bucket, name.toString('utf8', head.length))
         damaged(rowKey)
         version = await versionInRow(store, rowKey, token)
         if (version === undefined) continue
@@ -75,12 +75,6 @@ async function versionInRow(
   const [row] = await fetchMany(store, 'rows', [rowKey])
   if (row === undefined || row === DAMAGED || verifyRow(row, token) !== 'ok') return undefined
   return rowVersion(row)
-}
-
-function tokenBytes(token: bigint): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigUInt64BE(token)
-  return bytes
 }
 
 function holds(bits: Buffer, token: bigint, partitions: number): boolean {

@@ -32,8 +32,8 @@ export interface ReplicaOptions {
   /** How old a clean stop may be for actors to go on. Default `limits.cleanStopAgeMax`. */
   readonly cleanStopAgeMax?: Millis
   /**
-   * A read or a merge found the copy of this key here damaged (V11). Not told of merges that were
-   * to replace it. The key may be a view: copy it to keep it.
+   * A read, a merge or a listing found the copy of this key here damaged (V11). Not told of
+   * merges that were to replace it. The key may be a view: copy it to keep it.
    */
   readonly onDamage?: (rowKey: Buffer) => void
   /** What this replica says of the partition is not to be taken for all there was (Q6). */

@@ -40,6 +40,7 @@ export {
   type Batch,
   type Column,
   columns,
+  isDamage,
   type ScanOptions,
   type ScanPage,
   type Store,

@@ -1,4 +1,4 @@
-import type { ShoalError } from '@shoal/kernel'
+import { ShoalError } from '@shoal/kernel'
 
 /** The five spaces of one store. What each holds: docs/formats.md. */
 export type Column = 'rows' | 'versions' | 'digests' | 'hints' | 'meta'
@@ -83,3 +83,7 @@ export interface Store {
   /** Syncs what was written, then closes. Resolves when the directory may be opened again. */
   close(): Promise<void>
 }
+
+/** Whether a read failed because of what is on the disk: another try fails alike. */
+export const isDamage = (error: unknown): boolean =>
+  error instanceof ShoalError && error.code === 'SHOAL_ROW_DAMAGED'

@@ -1,9 +1,8 @@
 import { type Env, limits, millis, type NodeId, type Timer } from '@shoal/kernel'
 import { partitionOfRowKey } from '@shoal/ring'
-import { type Store, verifyRow } from '@shoal/storage'
+import { isDamage, type Store, verifyRow } from '@shoal/storage'
 import type { RowOutcome } from '../core/row-repair.ts'
 import { type AntiEntropyEvent, othersOf, type Placement } from '../ports.ts'
-import { isDamage } from './row-pages.ts'
 import { type RowDesk, RowRun } from './row-run.ts'
 
 /** How long a key waits that no peer could give. */

@@ -1,10 +1,10 @@
 import { type Env, limits, type Partition } from '@shoal/kernel'
 import { segmentOfRowKey } from '@shoal/ring'
-import { rowVersion, type Store, verifyRow } from '@shoal/storage'
+import { isDamage, rowVersion, type Store, verifyRow } from '@shoal/storage'
 import type { SegmentKey } from '@shoal/wire'
 import type { KeyList } from '../core/key-lists.ts'
 import type { LocalReplica } from '../ports.ts'
-import { isDamage, type Run, rangeOf, rowPages, runsOf, segmentsOf } from './row-pages.ts'
+import { type Run, rangeOf, rowPages, runsOf, segmentsOf } from './row-pages.ts'
 
 export interface Listed extends KeyList {
   /** Bytes read from the disk. */

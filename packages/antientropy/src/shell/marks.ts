@@ -1,10 +1,10 @@
 import { type Env, limits, millis, type NodeId, type Partition, type Timer } from '@shoal/kernel'
-import type { Store } from '@shoal/storage'
+import { isDamage, type Store } from '@shoal/storage'
 import type { ExchangeEnding } from '../core/exchange-machine.ts'
 import type { RowOutcome } from '../core/row-repair.ts'
 import { type DirtyMark, type DirtyMarks, othersOf, type Placement } from '../ports.ts'
 import type { ExchangePlan } from './exchange-run.ts'
-import { isDamage, rangeOf, rowPages } from './row-pages.ts'
+import { rangeOf, rowPages } from './row-pages.ts'
 import { type RowDesk, RowRun } from './row-run.ts'
 
 export interface MarksParts extends RowDesk {

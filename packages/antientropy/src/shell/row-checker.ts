@@ -1,10 +1,10 @@
 import { isDeleted } from '@shoal/causality'
 import { mebibytes, type Partition } from '@shoal/kernel'
 import { rowKeyName, segmentOfRowKey } from '@shoal/ring'
-import { decodeStoredVersion, rowVersion, type Store, verifyRow } from '@shoal/storage'
+import { decodeStoredVersion, isDamage, rowVersion, type Store, verifyRow } from '@shoal/storage'
 import { type CheckedKey, type RunVerdict, SegmentCheck } from '../core/segment-check.ts'
 import type { Budget, LocalReplica } from '../ports.ts'
-import { isDamage, type Run, rangeOf, rowPages, type StoredRow, segmentsOf } from './row-pages.ts'
+import { type Run, rangeOf, rowPages, type StoredRow, segmentsOf } from './row-pages.ts'
 
 const OWED_BYTES_MAX = mebibytes(4)
 

@@ -1,4 +1,4 @@
-import { limits, type Partition, ShoalError } from '@shoal/kernel'
+import { limits, type Partition } from '@shoal/kernel'
 import { type RowRange, segmentRange } from '@shoal/ring'
 import type { Store } from '@shoal/storage'
 
@@ -60,6 +60,3 @@ export async function* rowPages(
 
 /** The first row key behind another. */
 const behind = (key: Buffer): Buffer => Buffer.concat([key, Buffer.of(0)])
-
-export const isDamage = (error: unknown): boolean =>
-  error instanceof ShoalError && error.code === 'SHOAL_ROW_DAMAGED'

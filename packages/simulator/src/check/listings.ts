@@ -105,9 +105,7 @@ export class Listings {
   ): void {
     if (key.doubted) return
     const { n, r } = answer.consistency
-    // A replica leaves out a key whose record is damaged, and what the record said of it.
-    const isDamaged = key.copies.some(({ damaged }) => damaged)
-    const certain = was && was.damages === key.damages && !isDamaged
+    const certain = was && was.damages === key.damages
     const floor = certain ? inAtLeast(n - r + 1, was.platters) : undefined
     const top = floor ? key.history.maximal(floor) : []
     for (let index = key.history.events.length - 1; index >= 0; index--) {

@@ -5,7 +5,6 @@ import { actorAt, type Header, readHeader, readVersion } from './decode.ts'
 import { type MintedWrite, writeOf } from './minted-write.ts'
 import type { World } from './world.ts'
 
-/** What one process has seen of time. */
 interface Moment {
   /** Of the node's clock. */
   readonly wall: number
@@ -13,6 +12,7 @@ interface Moment {
   readonly at: number
 }
 
+/** What one process has seen of time. */
 interface Clockwork {
   readonly life: number
   /** The latest that its wall clock has shown when anybody looked. */

@@ -352,8 +352,8 @@ export class Machine implements SimNode {
         chain.mix(batch.operations.length)
         for (const { value } of batch.operations) chain.mix(value?.length ?? -1)
         watchers.tell('wrote', this, batch)
-        const isRow = batch.operations.some(({ column }) => column === 'rows')
-        if (this.cutAfterWrite !== undefined && this.state === 'up' && isRow) {
+        if (this.cutAfterWrite === undefined || this.state !== 'up') return
+        if (batch.operations.some(({ column }) => column === 'rows')) {
           this.#cutAfter(this.cutAfterWrite)
         }
       },
