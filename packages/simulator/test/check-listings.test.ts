@@ -46,3 +46,24 @@ t.test('the form of a listing', async (t) => {
   await rig.list(0, { limit: 9 }).answer(['a1', 'a2', 'b1'], { more: true })
   t.same(rig.found, ['listing', 'listing', 'listing', 'listing'])
 })
+
+t.test('a clock that is set while a listing is made may have shown anything', async (t) => {
+  const rig = new Rig()
+  rig.writeWell(0, { id: 'lasting', key: 'a1' })
+  const expiring = rig.write(0, { id: 'expiring', key: 'a2', ttl: 10 })
+  expiring.mint({ expiry: Math.round(rig.env.clock.wall()) + 10_000 }).deliver(1).deliver(2)
+  for (const node of rig.nodes) node.sync()
+  expiring.answer()
+  await rig.list(0).answer(['a1'])
+  t.same(rig.found, ['Q4'], 'by a steady clock it has not expired')
+  rig.found.length = 0
+  const during = rig.list(0)
+  const jump = { kind: 'clock', change: 'jump', amount: 60_000, lasts: 1_000 } as const
+  rig.checks.faultBegan({ ...jump, id: 'jump', at: 0, node: 0 })
+  await during.answer(['a1'])
+  t.same(rig.found, [], 'by the clock of that moment it has')
+  const other = rig.list(1)
+  rig.checks.faultEnded({ ...jump, id: 'jump', at: 0, node: 0 })
+  await other.answer(['a1'])
+  t.same(rig.found, ['Q4'], 'the clock of another node is no excuse')
+})

@@ -210,16 +210,19 @@ export class Checks implements Observer {
   }
 
   faultBegan(fault: FaultEvent): void {
+    if (fault.kind === 'clock') this.#listings.clockSet(fault.node)
     this.#requests.faultBegan(fault)
     this.#standings.faultBegan(fault)
   }
 
   faultEnded(fault: FaultEvent): void {
+    if (fault.kind === 'clock') this.#listings.clockSet(fault.node)
     this.#requests.faultEnded(fault)
     this.#standings.faultEnded(fault)
   }
 
   healed(): void {
+    for (const { index } of this.#world.nodes) this.#listings.clockSet(index)
     this.#requests.healed()
     this.#standings.healed()
   }

@@ -9,6 +9,8 @@ import { type Key, platters, type World } from './world.ts'
 export interface ListBegun {
   /** By the clock of the node that was asked. */
   readonly wall: number
+  /** How often that clock had been set until then. */
+  readonly clockSet: number
   readonly keys: ReadonlyMap<Key, KeyBegun>
 }
 
@@ -25,9 +27,19 @@ const KEYS_MAX = 500
 /** Listings against the disks: no key that is surely deleted, and every key that is surely live. */
 export class Listings {
   readonly #world: World
+  /** How often the clock of each node was set. */
+  readonly #clockSet = new Map<number, number>()
 
   constructor(world: World) {
     this.#world = world
+  }
+
+  clockSet(node: number): void {
+    this.#clockSet.set(node, this.#timesSet(node) + 1)
+  }
+
+  #timesSet(node: number): number {
+    return this.#clockSet.get(node) ?? 0
   }
 
   begin(node: SimNode, { bucket }: ListRequest): ListBegun {
@@ -36,7 +48,7 @@ export class Listings {
       if (keys.size >= KEYS_MAX) break
       keys.set(key, { platters: platters(key), damages: key.damages })
     }
-    return { wall: wallOf(node), keys }
+    return { wall: wallOf(node), clockSet: this.#timesSet(node.index), keys }
   }
 
   answered(node: SimNode, request: ListRequest, begun: ListBegun, answer: ListAnswer): void {
@@ -48,9 +60,11 @@ export class Listings {
       findings.add(invariant, `${where}: ${text}`)
     }
     this.#checkForm(request, answer, fail)
-    // Each key was judged by the clock at some moment of the listing.
-    const first = Math.min(begun.wall, wallOf(node))
-    const last = Math.max(begun.wall, wallOf(node))
+    // Each key was judged by the clock at some moment of the listing. A clock that was set in the
+    // meantime may have shown anything.
+    const isSteady = begun.clockSet === this.#timesSet(node.index)
+    const first = isSteady ? Math.min(begun.wall, wallOf(node)) : Number.NEGATIVE_INFINITY
+    const last = isSteady ? Math.max(begun.wall, wallOf(node)) : Number.POSITIVE_INFINITY
     const listed = new Set(answer.keys)
     const lastKey = answer.more ? answer.keys.at(-1) : undefined
     for (const key of this.#world.buckets.get(bucket) ?? []) {
