@@ -8,8 +8,11 @@ export interface OpenLoadOptions {
   /** Requests a second, whatever becomes of them. */
   readonly rate: number
   readonly request: () => Buffer
-  /** Requests that wait at a time; what would be more is not sent, and counted. */
-  readonly connectionsMax: number
+  /**
+   * Opened, and used once, before the time begins: so many requests wait at a time, and what would
+   * be more is not sent, and counted.
+   */
+  readonly connections: number
 }
 
 export interface OpenLoadResult {
@@ -30,6 +33,7 @@ export interface OpenLoadResult {
 }
 
 const TICK_MS = 2
+const OPENED_AT_A_TIME = 64
 
 /**
  * Open load: requests are due at a steady rate and do not wait for each other, as those of many
@@ -44,7 +48,6 @@ export async function runOpenLoad(options: OpenLoadOptions): Promise<OpenLoadRes
 class OpenLoad {
   readonly #options: OpenLoadOptions
   readonly #idle: RawConnection[][]
-  readonly #open: number[]
   readonly #latency = new Histogram()
   readonly #refusal = new Histogram()
   readonly #failures = new Map<string, number>()
@@ -60,7 +63,6 @@ class OpenLoad {
   constructor(options: OpenLoadOptions) {
     this.#options = options
     this.#idle = options.targets.map(() => [])
-    this.#open = options.targets.map(() => 0)
   }
 
   get result(): OpenLoadResult {
@@ -79,6 +81,7 @@ class OpenLoad {
   /** Resolves when the time is over and everything sent has ended. */
   async run(): Promise<void> {
     const { seconds, rate } = this.#options
+    await this.#open()
     const began = performance.now()
     let sent = 0
     await new Promise<void>((resolve) => {
@@ -103,10 +106,33 @@ class OpenLoad {
     for (const connection of this.#idle.flat()) connection.close()
   }
 
+  /** Some at a time: how fast a node accepts connections is another question. */
+  async #open(): Promise<void> {
+    const { targets, connections, request } = this.#options
+    let left = connections
+    const one = async (): Promise<void> => {
+      while (left > 0) {
+        const place = left-- % targets.length
+        const connection = this.#connect(place)
+        await new Promise<void>((resolve, reject) =>
+          connection.send(request(), () => resolve(), reject),
+        )
+        this.#idle[place]?.push(connection)
+      }
+    }
+    await Promise.all(Array.from({ length: OPENED_AT_A_TIME }, one))
+  }
+
+  #connect(place: number): RawConnection {
+    const { host, port } = this.#options.targets[place] as Target
+    return new RawConnection(host, port)
+  }
+
   #send(): void {
-    const { targets, connectionsMax, request } = this.#options
+    const { targets, request } = this.#options
     const place = this.#next++ % targets.length
-    const connection = this.#take(place, connectionsMax / targets.length)
+    const idle = this.#idle[place] as RawConnection[]
+    const connection = idle.pop()
     if (connection === undefined) {
       this.#notSent++
       return
@@ -118,34 +144,22 @@ class OpenLoad {
       ({ status, head }) => {
         this.#waiting--
         this.#count(status, performance.now() - sentAt)
-        if (/\r\nconnection: close/i.test(head)) this.#drop(place, connection)
-        else this.#idle[place]?.push(connection)
+        if (/\r\nconnection: close/i.test(head)) this.#replace(place, connection)
+        else idle.push(connection)
         this.#whenEnded()
       },
       (error) => {
         this.#waiting--
         this.#fail(error.message)
-        this.#drop(place, connection)
+        this.#replace(place, connection)
         this.#whenEnded()
       },
     )
   }
 
-  #take(place: number, most: number): RawConnection | undefined {
-    const idle = this.#idle[place] as RawConnection[]
-    for (let known = idle.pop(); known; known = idle.pop()) {
-      if (known.isOpen) return known
-      this.#open[place] = (this.#open[place] as number) - 1
-    }
-    if ((this.#open[place] as number) >= most) return undefined
-    this.#open[place] = (this.#open[place] as number) + 1
-    const { host, port } = this.#options.targets[place] as Target
-    return new RawConnection(host, port)
-  }
-
-  #drop(place: number, connection: RawConnection): void {
+  #replace(place: number, connection: RawConnection): void {
     connection.close()
-    this.#open[place] = (this.#open[place] as number) - 1
+    this.#idle[place]?.push(this.#connect(place))
   }
 
   #count(status: number, tookMs: number): void {

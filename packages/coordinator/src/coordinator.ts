@@ -136,6 +136,11 @@ export class Coordinator implements KeyValue {
     return this.#latencies.takeP99()
   }
 
+  /** Reads and writes met since the last call. */
+  takeMet(): number {
+    return this.#latencies.takeMet()
+  }
+
   /** The quickest read or write met since the last call, whichever took longer. */
   takeQuickest(): Millis | undefined {
     return this.#latencies.takeQuickest()

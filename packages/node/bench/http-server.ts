@@ -85,7 +85,7 @@ async function openOurs(): Promise<string> {
     keyValue: new Immediate(),
     buckets: new MemoryBuckets(),
     cluster: new FixedCluster(),
-    admission: { admit: () => undefined },
+    admission: { admit: () => undefined, refusal: undefined },
     metrics: new Registry(),
     log: new Lines(),
     version: '0.1.0',

@@ -3,8 +3,9 @@
  *
  * The obvious rule, refuse everything while the event loop is late, swings: all come in until it is
  * late, none until it is not, and half of the capacity is lost between the two. Here the number
- * under way is bounded, and the bound follows what waiting costs: it shrinks as long as nothing is
- * quick any more, and grows while it is all that keeps requests out.
+ * under way is bounded, and the bound follows what waiting costs: while nothing is quick any more,
+ * it is as many as are met in a fraction of a second (Little's law: so long each of them waits),
+ * and it grows while it is all that keeps requests out.
  *
  * One late turn is no overload: a collection of garbage, a stopped process that goes on. What
  * counts is the least delay in several looks (the idea of CoDel, RFC 8289): a queue that never
@@ -17,6 +18,9 @@ export interface LoadLook {
   readonly quickestMs: number | undefined
   /** Requests under way, the most since the last look. */
   readonly inFlight: number
+  /** Requests met since the last look, and how long that was. */
+  readonly met: number
+  readonly overMs: number
 }
 
 export interface LoadState {
@@ -34,9 +38,10 @@ export const LOOP_DELAY_MAX_MS = 50
 export const QUICKEST_MAX_MS = 250
 /** So many looks in a row say the same before anything is concluded. */
 const LOOKS = 3
-/** Of what would just be bearable. */
+/** What each request may wait once too many came: well below what calls for it. */
+export const WAIT_MS = 150
+/** At least, where few are under way and yet nothing is quick. */
 const SHRINK = 0.9
-const SHRINK_MOST = 0.3
 const GROW = 1.05
 /** The bound is what keeps requests out. */
 const USED = 0.8
@@ -49,13 +54,19 @@ export function stepLoad(state: LoadState, look: LoadLook, boundMax: number): Lo
   if (looks.length === LOOKS && excess > 1) {
     // From what is there, not from a bound that nobody has come near.
     const from = Math.min(state.bound, Math.max(...looks.map(({ inFlight }) => inFlight)))
-    const bound = Math.max(BOUND_MIN, Math.floor(from * Math.max(SHRINK_MOST, SHRINK / excess)))
+    const bound = Math.max(BOUND_MIN, Math.floor(Math.min(from * SHRINK, metIn(WAIT_MS, looks))))
     // The next conclusion is drawn from what the new bound has led to.
     return bound < state.bound ? { bound, looks: [] } : { ...state, looks }
   }
   const isUsed = look.inFlight >= state.bound * USED || look.inFlight < BOUND_MIN
   if (excessOf(look) > 1 || !isUsed) return { ...state, looks }
   return { bound: Math.min(boundMax, Math.ceil(state.bound * GROW)), looks }
+}
+
+function metIn(ms: number, looks: readonly LoadLook[]): number {
+  const met = looks.reduce((sum, look) => sum + look.met, 0)
+  const overMs = looks.reduce((sum, look) => sum + look.overMs, 0)
+  return (met * ms) / overMs
 }
 
 /** How many times what is bearable. Nothing has ended and some wait: they did so all the time. */

@@ -10,6 +10,8 @@ export interface LoadSignals {
   readonly loopDelayMaxMs: number
   /** The quickest request that was met since the last look. */
   readonly quickestMs: number | undefined
+  /** Requests met since the last look. */
+  readonly met: number
   /** Operations waiting for a group or a read. */
   readonly queued: number
   readonly writesStopped: boolean
@@ -51,11 +53,15 @@ export class LoadAdmission implements Admission {
   #last: LoadSignals | undefined
   /** The most since the last look. */
   #inFlight = 0
+  #lookedAt: Millis
+  /** What was last said to those over the bound. */
+  #overBound: ShoalError | undefined
   #refusal: ShoalError | undefined
   #refusedAt: Millis = millis(0)
 
   constructor(parts: LoadParts) {
     this.#parts = parts
+    this.#lookedAt = parts.env.clock.elapsed()
     this.#schedule()
   }
 
@@ -105,10 +111,11 @@ export class LoadAdmission implements Admission {
   /** Made once for all that are refused at this bound. */
   #tooMany(got: number): ShoalError {
     const { bound } = this.#load
-    const known = this.#refusal
-    if (known?.details.wanted === bound) return known
-    const message = 'More requests are under way than this node can answer in time.'
-    return overloaded(message, bound, got)
+    if (this.#overBound?.details.wanted !== bound) {
+      const message = 'More requests are under way than this node can answer in time.'
+      this.#overBound = overloaded(message, bound, got)
+    }
+    return this.#overBound as ShoalError
   }
 
   #schedule(): void {
@@ -121,14 +128,19 @@ export class LoadAdmission implements Admission {
   #look(): void {
     const { env, read, inFlight, onChange } = this.#parts
     const signals = read()
+    const now = env.clock.elapsed()
     this.#last = signals
     const look = {
+      // The more there is to do, the later the timer.
+      overMs: now - this.#lookedAt,
+      met: signals.met,
       loopDelayMs: signals.loopDelayMs,
       quickestMs: signals.quickestMs,
       inFlight: Math.max(this.#inFlight, inFlight()),
     }
     this.#load = stepLoad(this.#load, look, limits.operationsInFlightMax)
     this.#inFlight = inFlight()
+    this.#lookedAt = now
     const { queued, writesStopped } = signals
     this.#queueFull =
       queued > QUEUED_MAX
@@ -137,7 +149,7 @@ export class LoadAdmission implements Admission {
     this.#writesStopped = writesStopped
       ? overloaded('The store has stopped writes to compact.', 0, 1)
       : undefined
-    if (this.#refusal === undefined || env.clock.elapsed() - this.#refusedAt < CALM) return
+    if (this.#refusal === undefined || now - this.#refusedAt < CALM) return
     this.#refusal = undefined
     onChange?.(undefined)
   }

@@ -142,6 +142,7 @@ async function compose(settings: NodeSettings, { log, onFatal }: Surroundings): 
         loopDelayMs: usualMs,
         loopDelayMaxMs: worstMs,
         quickestMs: coordinator.takeQuickest(),
+        met: coordinator.takeMet(),
         queued: replica.queued,
         writesStopped: store.pressure().stopped,
       }

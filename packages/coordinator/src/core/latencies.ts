@@ -7,16 +7,25 @@ import { type Millis, millis } from '@shoal/kernel'
 export class Latencies {
   readonly #counts = new Uint32Array(STEPS)
   #total = 0
+  #met = 0
   #quickestRead: number | undefined
   #quickestWrite: number | undefined
 
   add(took: number, isRead: boolean): void {
+    this.#met++
     if (isRead) this.#quickestRead = Math.min(took, this.#quickestRead ?? took)
     else this.#quickestWrite = Math.min(took, this.#quickestWrite ?? took)
     const step = Math.floor(STEPS_A_DOUBLING * Math.log2(1 + Math.max(0, took) / FIRST_MS))
     const at = Math.min(STEPS - 1, step)
     this.#counts[at] = (this.#counts[at] as number) + 1
     this.#total++
+  }
+
+  /** How many there were since the last look. */
+  takeMet(): number {
+    const met = this.#met
+    this.#met = 0
+    return met
   }
 
   /**

@@ -34,6 +34,10 @@ export class Connection {
   silent = true
   /** Told that it is one too many. */
   leaving = false
+  /** Requests that the parser has found on it. */
+  requests = 0
+  /** Looks at what comes before the parser does, since the node had too much to do. */
+  watch: { end(): void } | undefined
 
   constructor(socket: Socket) {
     this.socket = socket

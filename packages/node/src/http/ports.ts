@@ -38,6 +38,8 @@ export interface ClusterView {
 export interface Admission {
   /** Called once for each key–value operation; must be cheap. Undefined lets it through. */
   admit(operation: 'read' | 'write'): ShoalError | undefined
+  /** Why some were refused lately; undefined when nobody was. */
+  readonly refusal: ShoalError | undefined
 }
 
 /** Structured log lines. pino satisfies it. */

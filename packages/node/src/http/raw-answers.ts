@@ -9,7 +9,7 @@ import { headerNames, mediaTypes } from '@shoal/wire'
 export function rawProblem(error: ShoalError, more: readonly string[] = []): string {
   const body = asciiJson(toProblem(error))
   const lines = [
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,
+    statusLine(error),
     `Date: ${new Date().toUTCString()}`,
     `${headerNames.contentType}: ${mediaTypes.problem}`,
     `${headerNames.contentLength}: ${body.length}`,
@@ -21,11 +21,14 @@ export function rawProblem(error: ShoalError, more: readonly string[] = []): str
   return `${lines.join('\r\n')}\r\n\r\n${body}`
 }
 
+export const statusLine = ({ status }: ShoalError): string =>
+  `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`
+
 /** Whole seconds, at least one. */
 export const retryAfterSeconds = (error: ShoalError): number =>
   Math.max(1, Math.ceil((error.details.retryAfterMs ?? 0) / 1_000))
 
-const asciiJson = (value: object): string =>
+export const asciiJson = (value: object): string =>
   JSON.stringify(value).replace(
     /[^\x20-\x7e]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

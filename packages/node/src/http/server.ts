@@ -8,10 +8,11 @@ import { Connections, closeWith, connectionOf } from './connections.ts'
 import { Exchange } from './exchange.ts'
 import { Handshakes } from './handshakes.ts'
 import { fieldError } from './headers/fault.ts'
-import { type AnyServer, createListener } from './listener.ts'
+import { type AnyServer, connectionEvent, createListener } from './listener.ts'
 import type { UpgradeListener } from './ports.ts'
 import { rawProblem } from './raw-answers.ts'
 import type { Services } from './services.ts'
+import { Shedder } from './shedding/shedder.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -23,16 +24,21 @@ export class NodeServer {
   readonly #handler: Handler
   readonly #connections: Connections
   readonly #handshakes: Handshakes
+  readonly #shedder: Shedder
   #upgrades: UpgradeListener | undefined
 
   /** @param handler  takes every request that is sound enough to be routed */
   constructor(services: Services, handler: Handler) {
     this.#services = services
     this.#handler = handler
+    this.#shedder = new Shedder(services)
     this.server = createListener(serverOptions(services), services.tls)
     this.#handshakes = new Handshakes(this.server, services)
     const { env, limits: bounds, metrics } = services
     this.#connections = new Connections(this.server, { env, limits: bounds, metrics })
+    this.server.on(connectionEvent(this.server), (socket: Socket) =>
+      this.#shedder.watch(connectionOf(socket)),
+    )
     this.server.timeout = 2 * limits.timeoutMax
     // A client may close its half after the request and still be waiting for the answer.
     Object.assign(this.server, { httpAllowHalfOpen: true })
@@ -58,6 +64,7 @@ export class NodeServer {
   onUpgrade(listener: UpgradeListener): void {
     this.#upgrades = listener
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#shedder.release(connectionOf(socket as Socket))
       if (!isPeer(request)) return this.#refuseUpgrade(socket as Socket)
       const tcp = socket as Socket
       this.#connections.keep(tcp)
@@ -94,6 +101,8 @@ export class NodeServer {
     if (connection.failure !== undefined) return
     if (connection.silent) this.#connections.heard(connection)
     connection.last = response
+    connection.requests++
+    this.#shedder.watch(connection)
     const url = request.url ?? ''
     if (url.charCodeAt(0) !== SLASH) request.url = originForm(url)
     const failure =
@@ -109,6 +118,7 @@ export class NodeServer {
   }
 
   #refuseConnect(socket: Socket): void {
+    this.#shedder.release(connectionOf(socket))
     const failure = new ShoalError('SHOAL_METHOD_NOT_ALLOWED', 'this is not a proxy', {
       wanted: methods,
       got: 'CONNECT',
