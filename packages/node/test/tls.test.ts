@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { createSystemEnv, millis, nodeId } from '@shoal/kernel'
+import { createSystemEnv, millis, nodeId, ShoalError } from '@shoal/kernel'
 import { createPeers, type NetworkPeers, type TransportEvent } from '@shoal/transport'
 import t, { type Test } from 'tap'
 import { createPeerListener } from '../src/peer-listener.ts'
@@ -24,6 +24,23 @@ t.test('clients are served over TLS, with or without a certificate of their own'
   t.equal((await callTls(face, 'PUT', path, { body: large })).status, 204)
   t.ok((await callTls(face, 'GET', path)).body.equals(large))
   await t.rejects(callTls({ ...face, ca: stranger.cert }, 'GET', path), 'another authority')
+})
+
+t.test('in an overload what comes over TLS is refused before it is parsed too', async (t) => {
+  const face = await openFace({ tls: await identityOf('n1') })
+  t.teardown(() => face.app.close())
+  face.admission.refusal = new ShoalError('SHOAL_OVERLOADED', 'too much', { retryAfterMs: 1_000 })
+  const socket = connectTls({ port: face.port, host: '127.0.0.1', ca: authority.cert })
+  await once(socket, 'secureConnect')
+  const timings: (string | undefined)[] = []
+  for (let request = 0; request < 3; request++) {
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: node\r\n\r\n`)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    t.match(answer.toString(), /^HTTP\/1.1 503 [^]*SHOAL_OVERLOADED/)
+    timings.push(/server-timing: (.*)\r/i.exec(answer.toString())?.[1])
+  }
+  t.same(timings.slice(1), ['total;dur=0', 'total;dur=0'])
+  socket.destroy()
 })
 
 t.test('old TLS is refused', async (t) => {
