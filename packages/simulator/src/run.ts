@@ -5,11 +5,12 @@ import { createSimCluster } from './cluster/create-sim-cluster.ts'
 import type { ClientEnd, SimCluster, SimNode } from './cluster/sim-cluster.ts'
 import type { Recorder } from './kernel/recorder.ts'
 import { LabelWatcher } from './labels/watcher.ts'
-import { damageUnread, runMendingByReads } from './mending.ts'
-import { runOutage } from './outage.ts'
 import { isProbe } from './plan/generate.ts'
 import type { OperationPlan, Plan } from './plan/plan.ts'
 import { addCounts, type Failure, type SimulationResult } from './result.ts'
+import { damageUnread, runMendingByReads } from './stages/mending.ts'
+import { runOutage } from './stages/outage.ts'
+import type { Stage } from './stages/stage.ts'
 import { readsOfAll, readsThrough, strictReads } from './workload/last-reads.ts'
 import { type Ended, Workload } from './workload/workload.ts'
 
@@ -92,9 +93,11 @@ class Simulation {
     cluster.heal()
     await this.#runUntilIdle(workload)
     await this.#runFor(QUIET)
-    await this.#outage(cluster, workload)
+    const stage = this.#stageOf(cluster, workload)
+    await runOutage(stage)
+    await this.#runUntilIdle(workload)
     await this.#runUntilDelivered()
-    await this.#runUntilEqual(workload)
+    await this.#runUntilEqual(stage)
     for (const label of ['all-', 'again-']) {
       workload.schedule(readsOfAll(plan, label))
       await this.#runUntilIdle(workload)
@@ -150,13 +153,13 @@ class Simulation {
     }
   }
 
-  async #outage(cluster: SimCluster, workload: Workload): Promise<void> {
-    await runOutage({
+  #stageOf(cluster: SimCluster, workload: Workload): Stage {
+    return {
       ...{ cluster, workload, plan: this.#plan, checks: this.#checks },
       runFor: (millis) => this.#runFor(millis),
+      runUntilIdle: () => this.#runUntilIdle(workload),
       fail: (rule, message) => this.#fail(rule, message),
-    })
-    await this.#runUntilIdle(workload)
+    }
   }
 
   /** Until no node owes another anything, or for as long as that may take. */
@@ -169,18 +172,14 @@ class Simulation {
   }
 
   /** By themselves, and within the interval of exchanges; damage is looked for at once. */
-  async #runUntilEqual(workload: Workload): Promise<void> {
-    const cluster = this.#cluster as SimCluster
+  async #runUntilEqual(stage: Stage): Promise<void> {
+    const { cluster } = stage
     await this.#runFor(CONVERGED)
     this.#checks?.converged()
     this.#stopIfFailed()
-    await runMendingByReads({
-      ...{ cluster, workload, plan: this.#plan, checks: this.#checks },
-      runFor: (millis) => this.#runFor(millis),
-      runUntilIdle: () => this.#runUntilIdle(workload),
-    })
+    await runMendingByReads(stage)
     this.#stopIfFailed()
-    damageUnread(cluster, this.#plan)
+    damageUnread(stage)
     const jobs = cluster.nodes.flatMap(({ antiEntropy }) => {
       const job = antiEntropy?.repairs.start({})
       return job ? [() => antiEntropy?.repairs.find(job.id)?.state] : []

@@ -51,7 +51,10 @@ t.test('a clock that is set while a listing is made may have shown anything', as
   const rig = new Rig()
   rig.writeWell(0, { id: 'lasting', key: 'a1' })
   const expiring = rig.write(0, { id: 'expiring', key: 'a2', ttl: 10 })
-  expiring.mint({ expiry: Math.round(rig.env.clock.wall()) + 10_000 }).deliver(1).deliver(2)
+  expiring
+    .mint({ expiry: Math.round(rig.env.clock.wall()) + 10_000 })
+    .deliver(1)
+    .deliver(2)
   for (const node of rig.nodes) node.sync()
   expiring.answer()
   await rig.list(0).answer(['a1'])

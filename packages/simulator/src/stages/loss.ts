@@ -1,21 +1,12 @@
-import type { SimCluster } from './cluster/sim-cluster.ts'
-import type { DiskFault, Plan } from './plan/plan.ts'
-import { readsOf } from './workload/last-reads.ts'
-import { lastWrites } from './workload/last-writes.ts'
-import type { Workload } from './workload/workload.ts'
-
-export interface LossParts {
-  readonly cluster: SimCluster
-  readonly plan: Plan
-  readonly workload: Workload
-  readonly runFor: (millis: number) => Promise<void>
-}
+import type { DiskFault, OperationPlan } from '../plan/plan.ts'
+import { readsOf } from '../workload/last-reads.ts'
+import { lastWrites } from '../workload/last-writes.ts'
+import type { Stage } from './stage.ts'
 
 const ALONE_FOR = 8_000
 const EMPTY_AFTER = 100
 const READS_AT = 1_500
 const WRITES_AT = 4_000
-const KEYS = 60
 
 /**
  * A node comes back and has missed writes, and in that moment another one loses what it had: its
@@ -24,10 +15,12 @@ const KEYS = 60
  *
  * @param nodes.back  has missed writes
  * @param nodes.away  is down
+ * @param missed      writes to keys that are read, and written once more
  */
 export async function runLoss(
-  { cluster, plan, workload, runFor }: LossParts,
+  { cluster, plan, workload, runFor }: Stage,
   nodes: { readonly back: number; readonly away: number | undefined },
+  missed: readonly OperationPlan[],
 ): Promise<void> {
   const others = cluster.nodes.map(({ index }) => index).filter((node) => node !== nodes.back)
   const candidates = others.filter((node) => node !== nodes.away)
@@ -42,17 +35,18 @@ export async function runLoss(
   } else {
     for (const fault of damageOf(loser)) cluster.applyFault(fault)
   }
-  const keys = lastWrites(plan, { count: KEYS, pace: 0, label: 'out-' })
   // A strict read must not believe a new disk; one of one copy brings back to it what it finds.
   const reads = losesDisk
     ? { through: nodes.back, consistency: STRICT }
     : { through: loser, consistency: LOOSE }
   const pace = 30
   cluster.after(READS_AT, () =>
-    workload.schedule(readsOf(keys, plan, { ...reads, pace, label: 'solo-' })),
+    workload.schedule(readsOf(missed, plan, { ...reads, pace, label: 'solo-' })),
   )
   cluster.after(WRITES_AT, () =>
-    workload.schedule(lastWrites(plan, { through: loser, count: KEYS, pace, label: 'alone-' })),
+    workload.schedule(
+      lastWrites(plan, { through: loser, count: missed.length, pace, label: 'alone-' }),
+    ),
   )
   await runFor(ALONE_FOR)
 }

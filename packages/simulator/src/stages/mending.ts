@@ -1,18 +1,8 @@
-import type { Checks } from './check/checks.ts'
-import type { SimCluster } from './cluster/sim-cluster.ts'
-import type { DiskFault, Plan } from './plan/plan.ts'
-import { readsOf, readsThrough } from './workload/last-reads.ts'
-import { lastWrites } from './workload/last-writes.ts'
-import type { Workload } from './workload/workload.ts'
-
-export interface MendingParts {
-  readonly cluster: SimCluster
-  readonly plan: Plan
-  readonly workload: Workload
-  readonly checks: Checks | undefined
-  readonly runFor: (millis: number) => Promise<void>
-  readonly runUntilIdle: () => Promise<void>
-}
+import type { SimCluster } from '../cluster/sim-cluster.ts'
+import type { DiskFault, Plan } from '../plan/plan.ts'
+import { readsOf, readsThrough } from '../workload/last-reads.ts'
+import { lastWrites } from '../workload/last-writes.ts'
+import type { Stage } from './stage.ts'
 
 /** Every copy is looked at, and the answer does not wait for what is mended. */
 const ALL = { level: 'all', strict: false } as const
@@ -26,8 +16,8 @@ const PAUSE_EVERY = 250
  * or damaged (V11). So all background work is paused, as an operator may; a node misses some
  * writes, another loses some rows, and each of these keys is read.
  */
-export async function runMendingByReads(parts: MendingParts): Promise<void> {
-  const { cluster, plan, workload, checks } = parts
+export async function runMendingByReads(stage: Stage): Promise<void> {
+  const { cluster, plan, workload, checks } = stage
   if (plan.cluster.readRepair === false) return
   const { nodes } = plan.cluster
   const absent = (plan.seed + 1) % nodes
@@ -36,25 +26,25 @@ export async function runMendingByReads(parts: MendingParts): Promise<void> {
   pauseAll(cluster)
   cluster.applyFault({ ...crash, id: 'mending', node: absent })
   workload.schedule(missed)
-  await runPaused(parts, BACK_BY)
-  await parts.runUntilIdle()
+  await runPaused(stage, BACK_BY)
+  await stage.runUntilIdle()
 
   workload.schedule(readsOf(missed, plan, { label: 'mend-', consistency: ALL }))
-  await parts.runUntilIdle()
-  await runPaused(parts, REPAIRED)
+  await stage.runUntilIdle()
+  await runPaused(stage, REPAIRED)
   checks?.equal(missed)
 
   damageRows(cluster, plan, { node: (plan.seed + 2) % nodes, label: 'mending' })
   const damaged = checks?.damagedRows() ?? []
   workload.schedule(readsThrough(damaged, 'heal-'))
-  await parts.runUntilIdle()
-  await runPaused(parts, REPAIRED)
+  await stage.runUntilIdle()
+  await runPaused(stage, REPAIRED)
   checks?.mended(damaged)
   for (const { budget } of cluster.nodes) budget?.resume()
 }
 
 /** What nobody reads a scrub has to find: rows, versions, and both records of a key (E4). */
-export function damageUnread(cluster: SimCluster, plan: Plan): void {
+export function damageUnread({ cluster, plan }: Stage): void {
   damageRows(cluster, plan, { node: plan.seed % plan.cluster.nodes, label: 'unread' })
 }
 
@@ -86,7 +76,7 @@ function pauseAll({ nodes }: SimCluster): void {
 }
 
 /** A node that starts meanwhile does not know that it should pause. */
-async function runPaused({ cluster, runFor }: MendingParts, millis: number): Promise<void> {
+async function runPaused({ cluster, runFor }: Stage, millis: number): Promise<void> {
   for (let at = 0; at < millis; at += PAUSE_EVERY) {
     await runFor(PAUSE_EVERY)
     pauseAll(cluster)

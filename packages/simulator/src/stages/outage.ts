@@ -1,18 +1,7 @@
-import type { Checks } from './check/checks.ts'
-import type { SimCluster, SimNode } from './cluster/sim-cluster.ts'
+import type { SimNode } from '../cluster/sim-cluster.ts'
+import { lastWrites } from '../workload/last-writes.ts'
 import { runLoss } from './loss.ts'
-import type { Plan } from './plan/plan.ts'
-import { lastWrites } from './workload/last-writes.ts'
-import type { Workload } from './workload/workload.ts'
-
-export interface OutageParts {
-  readonly cluster: SimCluster
-  readonly plan: Plan
-  readonly workload: Workload
-  readonly checks: Checks | undefined
-  readonly runFor: (millis: number) => Promise<void>
-  readonly fail: (rule: string, message: string) => void
-}
+import type { Stage } from './stage.ts'
 
 /** By then nobody turns first to it. Probes find that out, for nobody asks it for anything. */
 const AVOIDED = 15_000
@@ -23,7 +12,7 @@ const BACK_AFTER = 56_000
 const SECOND_FOR = 15_000
 const WAIT_EVERY = 500
 /** Keys that the node misses. */
-export const OUTAGE_WRITES = 60
+const MISSED_WRITES = 60
 /** With so many nodes a second one may go, and every write still finds somebody. */
 const NODES_FOR_TWO = 5
 
@@ -34,8 +23,8 @@ const NODES_FOR_TWO = 5
  * little: who waits for hints waits for those, too (H4). And when the first is back, a third loses
  * what it had.
  */
-export async function runOutage(parts: OutageParts): Promise<void> {
-  const { cluster, plan, workload, checks, runFor } = parts
+export async function runOutage(stage: Stage): Promise<void> {
+  const { cluster, plan, workload, checks, runFor } = stage
   const { nodes } = plan.cluster
   const first = plan.seed % nodes
   const second = (first + 1 + (plan.seed % (nodes - 1))) % nodes
@@ -45,7 +34,8 @@ export async function runOutage(parts: OutageParts): Promise<void> {
   checks?.avoided(first)
   await runFor(GIVEN_UP - AVOIDED)
   checks?.givenUp(first)
-  workload.schedule(lastWrites(plan, { count: OUTAGE_WRITES, pace: 200, label: 'out-' }))
+  const missed = lastWrites(plan, { count: MISSED_WRITES, pace: 200, label: 'out-' })
+  workload.schedule(missed)
   await runFor(SECOND_AT - GIVEN_UP)
   const hasSecond = nodes >= NODES_FOR_TWO
   if (hasSecond) {
@@ -54,14 +44,14 @@ export async function runOutage(parts: OutageParts): Promise<void> {
   }
   for (let at = SECOND_AT; at < BACK_AFTER; at += WAIT_EVERY) {
     await runFor(WAIT_EVERY)
-    for (const node of cluster.nodes) waitForHints(node, parts.fail)
+    for (const node of cluster.nodes) waitForHints(node, stage.fail)
   }
-  await runLoss(parts, { back: first, away: hasSecond ? second : undefined })
+  await runLoss(stage, { back: first, away: hasSecond ? second : undefined }, missed)
   await runFor(SECOND_AT + SECOND_FOR - BACK_AFTER)
 }
 
 /** A wait ends when each hint that was there when it began is gone (H4). */
-function waitForHints(node: SimNode, fail: OutageParts['fail']): void {
+function waitForHints(node: SimNode, fail: Stage['fail']): void {
   const { handoff } = node
   if (!handoff) return
   const { ended } = handoff.sync()
