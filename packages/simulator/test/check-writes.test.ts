@@ -1,7 +1,9 @@
 import { emptyClock, raiseBase, versionClock } from '@shoal/causality'
+import { createSeededRandom } from '@shoal/kernel'
 import { rowKeyName } from '@shoal/ring'
 import { encodeRow, rowBlocks } from '@shoal/storage'
 import t from 'tap'
+import type { SimNode } from '../src/cluster/sim-cluster.ts'
 import { Rig } from './check-rig.ts'
 
 t.test('I1: one dot has one value', async (t) => {
@@ -202,6 +204,19 @@ t.test('V10: a retry through the same coordinator writes nothing new', async (t)
   t.same(rig.found, [])
   rig.write(0, { id: 'a', attempt: 1 }).mint()
   t.same(rig.found, ['V10'])
+})
+
+t.test('V10: a retry writes again where the first try was lost to damage', async (t) => {
+  const rig = new Rig()
+  const first = rig.write(0, { id: 'a' }).mint()
+  first.end({ kind: 'lost' })
+  const node = rig.node(0)
+  node.sync()
+  const key = first.rowKey.toString('latin1')
+  node.disk.corrupt('rows', first.rowKey, createSeededRandom('bit'))
+  rig.checks.damaged(node as unknown as SimNode, { kind: 'changed', column: 'rows', key })
+  rig.write(0, { id: 'a', attempt: 1 }).mint()
+  t.notOk(rig.found.includes('V10'))
 })
 
 t.test('V10: a retry elsewhere may make a twin, but not where the first is known', async (t) => {

@@ -129,15 +129,17 @@ export class Minting {
     { event, before }: { event: Minted; before: Bits },
   ): void {
     const held = record.events.length > 0 ? key.history.maximal(before) : []
+    // A copy that lost it since knows nothing of it: then the memory may be of what is nowhere. What
+    // a peer has put in its place is on no disk before the group is.
+    const isSound = key.copies[node.index]?.damaged === false
     for (const earlier of record.events) {
       const remembers =
         earlier.node === node.index &&
         earlier.life === node.life &&
         event.at - earlier.at < REMEMBERED_MS &&
-        // A copy that lost it since knows nothing of it: then the memory may be of what is nowhere.
         hasBit(before, earlier.index) &&
         !this.#memoryForgets
-      if (!remembers && !held.includes(earlier)) continue
+      if (!isSound || (!remembers && !held.includes(earlier))) continue
       const why = remembers ? 'coordinated its first try' : 'holds its first try'
       fail('V10', `the node ${why} ${nameOf(earlier)}`)
     }

@@ -74,6 +74,7 @@ export const inCoordinator: readonly Mutation[] = [
     file: writeOperation,
     find: "if (this.#state.kind === 'settled')",
     replace: "if (this.#state.kind === 'never')",
+    needs: ['disk slow'],
   },
   {
     name: 'write-without-deadline',

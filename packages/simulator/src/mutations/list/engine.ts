@@ -14,6 +14,7 @@ export const inEngine: readonly Mutation[] = [
     replace:
       'await replica.close();\n    replica.close = () => Promise.resolve();\n' +
       '    await peers.stop(',
+    needs: ['stop'],
   },
   {
     name: 'bucket-properties-not-remembered',
