@@ -129,8 +129,8 @@ export class Minting {
     { event, before }: { event: Minted; before: Bits },
   ): void {
     const held = record.events.length > 0 ? key.history.maximal(before) : []
-    // A copy that lost it since knows nothing of it: then the memory may be of what is nowhere. What
-    // a peer has put in its place is on no disk before the group is.
+    // A copy that lost it since knows nothing of it: then the memory may be of what is nowhere.
+    // What a peer has put in its place is on no disk before the group is.
     const isSound = key.copies[node.index]?.damaged === false
     for (const earlier of record.events) {
       const remembers =
