@@ -6,12 +6,11 @@
  * exchange costs half of a write, so that most of the capacity would go into refusing; one made
  * from the raw bytes costs a tenth (docs/decisions/0013-refuse-before-parsing.md).
  *
- * A connection is watched from the moment on that it opens, or a request comes on it, during an
- * overload. Its bytes then come by here
- * and go on to the parser, unless all of this holds: it is known that the parser stands between two
- * requests, no answer is under way, what comes begins with a simple request, and there is a reason
- * to refuse it. Whoever is asked first, the sender is asked for no token: it is told no more than
- * that the node is busy.
+ * During an overload a connection is watched from the moment when it opens, or a request comes on
+ * it. Its bytes then come by here and go on to the parser, unless all of this holds: it is known
+ * that the parser stands between two requests, no answer is under way, what comes begins with a
+ * simple request, and there is a reason to refuse it. The sender is asked for no token: it is told
+ * no more than that the node is busy.
  */
 import type { Socket } from 'node:net'
 import type { Connection } from '../connections.ts'
