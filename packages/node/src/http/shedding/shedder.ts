@@ -4,7 +4,7 @@
  *
  * At twice the capacity a node refuses as much as it serves. A refusal through parser, router and
  * exchange costs half of a write, so that most of the capacity would go into refusing; one made
- * from the raw bytes costs a tenth (docs/decisions/0013-refuse-before-parsing.md).
+ * from the raw bytes costs a quarter (docs/decisions/0013-refuse-before-parsing.md).
  *
  * During an overload a connection is watched from the moment when it opens, or a request comes on
  * it. Its bytes then come by here and go on to the parser, unless all of this holds: it is known
