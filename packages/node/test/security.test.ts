@@ -145,17 +145,19 @@ async function open(
   settings: (path: Opened['path']) => SecuritySettings,
 ): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-security-'))
+  let security: Security | undefined
+  // Also when it cannot be opened.
+  t.teardown(async () => {
+    await security?.close()
+    await rm(folder, { recursive: true })
+  })
   const path = (name: string): string => join(folder, name)
   const identity = await identityOf('n1')
   await writeFile(path('tokens'), formatToken(record, created))
   await writeFile(path('cert'), identity.cert)
   await writeFile(path('key'), identity.key)
   const log = new Lines()
-  const security = await openSecurity({ env, log, node: 'n1', settings: settings(path) })
-  t.teardown(async () => {
-    await security.close()
-    await rm(folder, { recursive: true })
-  })
+  security = await openSecurity({ env, log, node: 'n1', settings: settings(path) })
   return { security, log, path }
 }
 
