@@ -39,7 +39,7 @@ export const QUICKEST_MAX_MS = 250
 /** So many looks in a row say the same before anything is concluded. */
 const LOOKS = 3
 /** What each request may wait once too many came: well below what calls for it. */
-export const WAIT_MS = 150
+const WAIT_MS = 150
 /** At least, where few are under way and yet nothing is quick. */
 const SHRINK = 0.9
 const GROW = 1.05

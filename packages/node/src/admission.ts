@@ -111,11 +111,11 @@ export class LoadAdmission implements Admission {
   /** Made once for all that are refused at this bound. */
   #tooMany(got: number): ShoalError {
     const { bound } = this.#load
-    if (this.#overBound?.details.wanted !== bound) {
-      const message = 'More requests are under way than this node can answer in time.'
-      this.#overBound = overloaded(message, bound, got)
-    }
-    return this.#overBound as ShoalError
+    if (this.#overBound?.details.wanted === bound) return this.#overBound
+    const message = 'More requests are under way than this node can answer in time.'
+    const refusal = overloaded(message, bound, got)
+    this.#overBound = refusal
+    return refusal
   }
 
   #schedule(): void {

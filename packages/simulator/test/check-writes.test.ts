@@ -206,17 +206,25 @@ t.test('V10: a retry through the same coordinator writes nothing new', async (t)
   t.same(rig.found, ['V10'])
 })
 
-t.test('V10: a retry writes again where the first try was lost to damage', async (t) => {
-  const rig = new Rig()
-  const first = rig.write(0, { id: 'a' }).mint()
-  first.end({ kind: 'lost' })
-  const node = rig.node(0)
-  node.sync()
-  const key = first.rowKey.toString('latin1')
-  node.disk.corrupt('rows', first.rowKey, createSeededRandom('bit'))
-  rig.checks.damaged(node as unknown as SimNode, { kind: 'changed', column: 'rows', key })
-  rig.write(0, { id: 'a', attempt: 1 }).mint()
-  t.notOk(rig.found.includes('V10'))
+t.test('V10: a retry writes again where both records of the first try were lost', async (t) => {
+  const foundAfter = (damaged: readonly ('rows' | 'versions')[]): readonly string[] => {
+    const rig = new Rig()
+    const first = rig.write(0, { id: 'a' }).mint()
+    first.end({ kind: 'lost' })
+    const node = rig.node(0)
+    node.sync()
+    for (const column of damaged) {
+      const at = column === 'rows' ? first.rowKey : rowKeyName(first.rowKey)
+      node.disk.corrupt(column, at, createSeededRandom('bit'))
+      const damage = { kind: 'changed', column, key: at.toString('latin1') } as const
+      rig.checks.damaged(node as unknown as SimNode, damage)
+    }
+    rig.write(0, { id: 'a', attempt: 1 }).mint()
+    return rig.found
+  }
+  t.ok(foundAfter(['rows']).includes('V10'), 'its version record still knows')
+  t.ok(foundAfter(['versions']).includes('V10'), 'its row still knows')
+  t.notOk(foundAfter(['rows', 'versions']).includes('V10'))
 })
 
 t.test('V10: a retry elsewhere may make a twin, but not where the first is known', async (t) => {

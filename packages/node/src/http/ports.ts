@@ -36,7 +36,10 @@ export interface ClusterView {
 
 /** Sheds load before a request costs anything (O1, O3). */
 export interface Admission {
-  /** Called once for each key–value operation; must be cheap. Undefined lets it through. */
+  /**
+   * Called for each key–value operation until one call refuses it; must be cheap. Undefined lets it
+   * through.
+   */
   admit(operation: 'read' | 'write'): ShoalError | undefined
   /** Why some were refused lately; undefined when nobody was. */
   readonly refusal: ShoalError | undefined

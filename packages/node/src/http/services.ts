@@ -85,7 +85,7 @@ export class Services {
     return `${this.#idPrefix}-${(this.#ids++).toString(36)}`
   }
 
-  /** Why no key–value operation is taken now, undefined when one is. Once per operation. */
+  /** Why no key–value operation is taken now, undefined when one is. */
   refusal(operation: 'read' | 'write'): ShoalError | undefined {
     return this.drain === 'refusing' ? draining() : this.admission.admit(operation)
   }

@@ -34,7 +34,7 @@ async function openWatched(face: Face): Promise<RawConnection> {
   return connection
 }
 
-t.test('refused before the parser, the answer is the same', async (t) => {
+t.test('O1 refused before the parser, the answer is the same', async (t) => {
   const face = await openFace()
   t.teardown(() => face.app.close())
   const connection = new RawConnection(face.port)
@@ -58,7 +58,7 @@ t.test('refused before the parser, the answer is the same', async (t) => {
   connection.destroy()
 })
 
-t.test('each refused request is counted, and when the load is gone it is served', async (t) => {
+t.test('O3 each refused request is counted, and when the load is gone it is served', async (t) => {
   const face = await openFace()
   t.teardown(() => face.app.close())
   const connection = await openWatched(face)
@@ -88,6 +88,15 @@ t.test('the body of a refused request is for nobody, in however many pieces', as
   connection.send(bytes.slice(90_000))
   t.ok(isEarly(await ask(connection, get('3'))))
   t.equal(connection.received, '', 'what looked like a request in it was none')
+  connection.destroy()
+})
+
+t.test('O2 nor does it have more time than other bodies', async (t) => {
+  const face = await openFace({ limits: { bodyTimeoutMs: 100 } })
+  t.teardown(() => face.app.close())
+  const connection = await openWatched(face)
+  t.ok(isEarly(await ask(connection, put('1', 'x'.repeat(1_000)).slice(0, 200))))
+  t.equal(await connection.rest(), '', 'cut off, and told nothing more')
   connection.destroy()
 })
 
@@ -169,6 +178,7 @@ t.test('a connection that becomes a channel of a peer is let go', async (t) => {
 t.test("what cannot be refused early is the parser's", async (t) => {
   const written: string[] = []
   let parsed = 0
+  let awaited = 0
   const services = {
     env: createSystemEnv(() => {}),
     admission: { refusal: overload(), admit: overload },
@@ -176,6 +186,7 @@ t.test("what cannot be refused early is the parser's", async (t) => {
     limits: { lingerBytesMax: 1_000, keepAliveTimeoutMs: 5_000 },
     drain: 'none',
     nextRequestId: () => 'id',
+    slowBodies: { watch: () => awaited++, forget: () => awaited-- },
   }
   const socket = Object.assign(new EventEmitter(), {
     writableLength: 0,
@@ -226,6 +237,12 @@ t.test("what cannot be refused early is the parser's", async (t) => {
   t.equal(early(), false, 'so this may be in its body')
   t.equal(early(), false)
   t.equal(early(), true)
+  const split = put('1', 'x'.repeat(300))
+  t.equal(early(split.slice(0, 100)), true)
+  t.equal(early(split.slice(100, 200)), false, "its body is nobody's")
+  t.equal(awaited, 1)
+  t.equal(early(split.slice(200)), false)
+  t.equal(awaited, 0, 'and has come in time')
   t.equal(parsed, 14)
 })
 

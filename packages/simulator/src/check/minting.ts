@@ -129,9 +129,10 @@ export class Minting {
     { event, before }: { event: Minted; before: Bits },
   ): void {
     const held = record.events.length > 0 ? key.history.maximal(before) : []
-    // A copy that lost it since knows nothing of it: then the memory may be of what is nowhere.
-    // What a peer has put in its place is on no disk before the group is.
-    const isSound = key.copies[node.index]?.damaged === false
+    // A copy that lost both of its records since knows nothing of it: the memory may be of what is
+    // nowhere. What a peer has put in their place is on no disk before the group is.
+    const copy = key.copies[node.index]
+    const isLost = copy?.rowDamaged === true && copy.versionDamaged
     for (const earlier of record.events) {
       const remembers =
         earlier.node === node.index &&
@@ -139,7 +140,7 @@ export class Minting {
         event.at - earlier.at < REMEMBERED_MS &&
         hasBit(before, earlier.index) &&
         !this.#memoryForgets
-      if (!isSound || (!remembers && !held.includes(earlier))) continue
+      if (isLost || (!remembers && !held.includes(earlier))) continue
       const why = remembers ? 'coordinated its first try' : 'holds its first try'
       fail('V10', `the node ${why} ${nameOf(earlier)}`)
     }

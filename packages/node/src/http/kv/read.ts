@@ -1,6 +1,6 @@
 /** GET and HEAD of one key. */
 import type { LiveValue, ReadAnswer, ReadRequest } from '@shoal/coordinator'
-import { limits, ShoalError, toProblem } from '@shoal/kernel'
+import { limits, ShoalError } from '@shoal/kernel'
 import { headerNames, mediaTypes, resolveSiblings } from '@shoal/wire'
 import { bucketAndKeyOf } from '../access.ts'
 import type { Exchange } from '../exchange.ts'
@@ -14,6 +14,7 @@ import {
 } from '../headers/key-headers.ts'
 import { chooseType, siblingForms } from '../headers/negotiation.ts'
 import { parseQuery, queryOf } from '../path.ts'
+import { problemText } from '../problem-text.ts'
 import { answerLines } from './format.ts'
 import { toMultipart, toSibling, typeOf, winnerOf } from './siblings.ts'
 
@@ -131,15 +132,13 @@ export const preconditionFailed = (etag: string, context: string): ShoalError =>
 
 /** A miss is an answer like others and often asked for: its document is written beforehand. */
 function answerMissing(exchange: Exchange, lines: string[]): void {
-  const body = `${missingBefore}${exchange.id}${missingAfter}`
+  const body = missing(exchange.id)
   lines.push(headerNames.contentType, mediaTypes.problem)
-  lines.push(headerNames.contentLength, String(Buffer.byteLength(body)))
+  lines.push(headerNames.contentLength, String(body.length))
   exchange.answer(404, lines, body)
 }
 
 export const notFound = (): ShoalError =>
   new ShoalError('SHOAL_KEY_NOT_FOUND', 'the key has no value, and R primaries stand behind that')
 
-const [missingBefore = '', missingAfter = ''] = JSON.stringify(
-  toProblem(notFound(), 'urn:shoal:request:@'),
-).split('@')
+const missing = problemText(notFound())

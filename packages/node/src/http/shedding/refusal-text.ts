@@ -1,6 +1,7 @@
-import { type Env, type ShoalError, toProblem } from '@shoal/kernel'
+import type { Env, ShoalError } from '@shoal/kernel'
 import { headerNames, mediaTypes } from '@shoal/wire'
-import { asciiJson, retryAfterSeconds, statusLine } from '../raw-answers.ts'
+import { problemText } from '../problem-text.ts'
+import { retryAfterSeconds, statusLine } from '../raw-answers.ts'
 
 /**
  * The whole answer to a refused request, as text. All of it but the id and the date is the same as
@@ -12,9 +13,7 @@ export class RefusalText {
   readonly #keepAlive: number
   #refusal: ShoalError | undefined
   #head = ''
-  /** The body before the id, and behind it. */
-  #before = ''
-  #after = ''
+  #body = (_id: string): string => ''
   #date = ''
   #dated = 0
 
@@ -26,19 +25,16 @@ export class RefusalText {
   /** @param id  of the request; ASCII */
   write(refusal: ShoalError, id: string): string {
     if (refusal !== this.#refusal) this.#prepare(refusal)
-    const length = this.#before.length + id.length + this.#after.length
+    const body = this.#body(id)
     return (
       `${this.#head}${this.#now()}\r\n${headerNames.requestId}: ${id}\r\n` +
-      `${headerNames.contentLength}: ${length}\r\n\r\n${this.#before}${id}${this.#after}`
+      `${headerNames.contentLength}: ${body.length}\r\n\r\n${body}`
     )
   }
 
   #prepare(refusal: ShoalError): void {
     this.#refusal = refusal
-    const body = asciiJson(toProblem(refusal, `urn:shoal:request:${PLACE}`))
-    const at = body.indexOf(PLACE)
-    this.#before = body.slice(0, at)
-    this.#after = body.slice(at + PLACE.length)
+    this.#body = problemText(refusal)
     const lines = [
       statusLine(refusal),
       `${headerNames.contentType}: ${mediaTypes.problem}`,
@@ -62,6 +58,3 @@ export class RefusalText {
     return this.#date
   }
 }
-
-/** Stands for the id; no text of ours has it. */
-const PLACE = '@id@'

@@ -13,6 +13,7 @@
  * no more than that the node is busy.
  */
 import type { Socket } from 'node:net'
+import type { AwaitedBody } from '../body-bounds.ts'
 import type { Connection } from '../connections.ts'
 import { operationIndex } from '../metrics.ts'
 import type { Services } from '../services.ts'
@@ -51,7 +52,7 @@ export class Shedder {
  */
 type Place = 'between' | 'within' | 'unknown'
 
-class Watch {
+class Watch implements AwaitedBody {
   readonly #connection: Connection
   readonly #socket: Socket
   readonly #services: Services
@@ -75,6 +76,12 @@ class Watch {
     // With a listener of ours Node hands the bytes to listeners instead of straight to the parser.
     socket.on('data', this.#take)
     for (const parser of this.#parsers) socket.removeListener('data', parser)
+    socket.once('close', () => services.slowBodies.forget(this))
+  }
+
+  /** The body of a refused request took too long. Its answer is long out. */
+  fail(): void {
+    this.#socket.destroy()
   }
 
   end(): void {
@@ -94,8 +101,9 @@ class Watch {
     if (request === undefined) return this.#passUnknown(chunk)
     const rest = request.headBytes + request.bodyBytes - chunk.length
     if (rest < 0) return this.#passUnknown(chunk)
-    if (this.#mayRefuse(rest) && this.#refuse(request)) return this.#enter(rest, true)
-    this.#pass(chunk, rest)
+    if (!this.#mayRefuse(rest) || !this.#refuse(request)) return this.#pass(chunk, rest)
+    if (rest > 0) this.#services.slowBodies.watch(this)
+    this.#enter(rest, true)
   }
 
   /** What is behind the body, of a refused request only: everything else is the parser's. */
@@ -103,6 +111,7 @@ class Watch {
     if (this.#refused) {
       const mine = Math.min(this.#rest, chunk.length)
       this.#enter(this.#rest - mine, true)
+      if (this.#rest === 0) this.#services.slowBodies.forget(this)
       return mine < chunk.length ? chunk.subarray(mine) : undefined
     }
     const rest = this.#rest - chunk.length
